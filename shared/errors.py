@@ -1,0 +1,218 @@
+"""Every error Lamina raises on purpose.
+
+- LaminaError
+  - InvalidRequest               what was sent is wrong; nothing was changed
+    - InvalidDocument
+    - InvalidMetadata
+    - KeyReused
+    - TooLarge
+  - NotFound
+    - CollectionNotFound
+    - DocumentNotFound
+    - JobNotFound
+    - ReceiptNotFound
+    - VersionNotFound
+    - EncoderNotInstalled
+  - CollectionExists
+  - VersionExpired
+  - Overloaded                   too many waiters or too much waiting: come back later
+  - ModelRefused                 a model directory asks for what Lamina cannot honour
+  - ModelUnavailable             a model could not be fetched, or its hash is wrong
+  - UnencodableDocument          this one document cannot be encoded; others can
+  - CorruptFile                  a file of the index is not what its checksum says
+  - Fenced                       the claim or attempt was taken away: drop the work
+  - ConfigurationError           a setting is wrong or unsafe
+  - Retryable                    may go away by itself; never counts against a document
+    - VersionConflict            another writer published first
+    - CatalogUnavailable
+    - CommitUnknown              the database went away during COMMIT
+    - BrokerUnavailable
+    - IndexUnavailable           the index files cannot be read or written just now
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class LaminaError(Exception):
+    """Something Lamina refuses or cannot do."""
+
+    title = "Lamina error"
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        super().__init__(self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a request: where (a JSON pointer) and what."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidRequest(LaminaError):
+    """The request is not valid."""
+
+    title = "Invalid request"
+
+    def __init__(self, detail: str | None = None, faults: Sequence[Fault] = ()) -> None:
+        self.faults = tuple(faults)
+        super().__init__(detail)
+
+
+class InvalidDocument(InvalidRequest):
+    """A document is not valid."""
+
+    title = "Invalid document"
+
+
+class InvalidMetadata(InvalidRequest):
+    """Metadata must be a JSON object of plain values."""
+
+    title = "Invalid metadata"
+
+
+class KeyReused(InvalidRequest):
+    """The idempotency key was used before with other content."""
+
+    title = "Idempotency key reused"
+
+
+class TooLarge(InvalidRequest):
+    """The request is larger than this installation accepts."""
+
+    title = "Too large"
+
+
+class NotFound(LaminaError):
+    """There is nothing by this name."""
+
+    title = "Not found"
+
+
+class CollectionNotFound(NotFound):
+    """No collection has this name."""
+
+    title = "No such collection"
+
+
+class DocumentNotFound(NotFound):
+    """No document has this id."""
+
+    title = "No such document"
+
+
+class JobNotFound(NotFound):
+    """No job has this id."""
+
+    title = "No such job"
+
+
+class ReceiptNotFound(NotFound):
+    """No submission with this key has arrived."""
+
+    title = "No such receipt"
+
+
+class VersionNotFound(NotFound):
+    """The collection has no such version."""
+
+    title = "No such version"
+
+
+class EncoderNotInstalled(NotFound):
+    """No encoder of this name is installed; `lamina models pull NAME` installs one."""
+
+    title = "Encoder not installed"
+
+
+class CollectionExists(LaminaError):
+    """A collection of this name exists."""
+
+    title = "Collection exists"
+
+
+class VersionExpired(LaminaError):
+    """The version existed, but the retention rule has let it go."""
+
+    title = "Version expired"
+
+
+class Overloaded(LaminaError):
+    """Too much is waiting; try again later."""
+
+    title = "Overloaded"
+
+
+class ModelRefused(LaminaError):
+    """The model asks for something that Lamina cannot honour."""
+
+    title = "Model refused"
+
+
+class ModelUnavailable(LaminaError):
+    """The model could not be fetched and verified."""
+
+    title = "Model unavailable"
+
+
+class UnencodableDocument(LaminaError):
+    """The document cannot be encoded."""
+
+    title = "Document cannot be encoded"
+
+
+class CorruptFile(LaminaError):
+    """A file of the index is damaged."""
+
+    title = "Damaged index file"
+
+
+class Fenced(LaminaError):
+    """The claim or attempt was taken away while the work was under way."""
+
+    title = "Fenced"
+
+
+class ConfigurationError(LaminaError):
+    """The configuration is wrong."""
+
+    title = "Configuration error"
+
+
+class Retryable(LaminaError):
+    """A fault that may go away by itself."""
+
+    title = "Temporarily unavailable"
+
+
+class VersionConflict(Retryable):
+    """Another writer published a version first."""
+
+    title = "Version conflict"
+
+
+class CatalogUnavailable(Retryable):
+    """The catalog database cannot be reached."""
+
+    title = "Catalog unavailable"
+
+
+class CommitUnknown(Retryable):
+    """The connection was lost during COMMIT: it may or may not have happened."""
+
+    title = "Commit outcome unknown"
+
+
+class BrokerUnavailable(Retryable):
+    """The message broker cannot be reached."""
+
+    title = "Broker unavailable"
+
+
+class IndexUnavailable(Retryable):
+    """The index files cannot be read or written."""
+
+    title = "Index unavailable"

@@ -1,0 +1,277 @@
+"""Every setting, with its unit and default. The only reader of the environment.
+
+`LAMINA_PORT=9000` sets `port`; `LAMINA_LIMITS_QUERY_CHARACTERS=500` sets
+`limits.query_characters`. A `.env` file in the working folder is read too.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared import failpoints
+from shared.errors import ConfigurationError
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class BrokerSettings(_Group):
+    """The message broker: bells, and the queue that other apps push to."""
+
+    url: SecretStr | None = None
+    """Address of your own Redis; empty starts a private server (embedded mode)."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 6390
+    """Port of the embedded broker on loopback; stable, because other apps write it down."""
+
+    queue: str = "lamina.submit"
+    """Queue that other apps push documents to."""
+
+
+class WebSettings(_Group):
+    """The web process."""
+
+    threads: PositiveInt = 32
+    """Requests served at once by a web process."""
+
+    processes: PositiveInt = 1
+    """Web processes; each holds its own query encoder (about 400 MB)."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names, as a JSON list, that requests may name besides loopback and `host`."""
+
+    secure_cookies: bool = False
+    """Send session cookies over HTTPS only; set it behind a TLS proxy."""
+
+
+class LimitSettings(_Group):
+    """What one request, document or message may hold. More is refused, never cut silently."""
+
+    request_bytes: PositiveInt = 32 * 1024 * 1024
+    """Body of an HTTP request, bytes."""
+
+    message_bytes: PositiveInt = 16 * 1024 * 1024
+    """A message from the queue, bytes."""
+
+    documents: PositiveInt = 1000
+    """Documents in one request or message."""
+
+    id_characters: PositiveInt = 512
+    """Length of a document id."""
+
+    title_characters: PositiveInt = 2000
+    """Length of a title."""
+
+    text_characters: PositiveInt = 5_000_000
+    """Length of a text."""
+
+    metadata_bytes: PositiveInt = 32 * 1024
+    """Metadata of a document as JSON, bytes."""
+
+    metadata_depth: PositiveInt = 8
+    """Nesting of metadata."""
+
+    key_characters: PositiveInt = 255
+    """Length of an idempotency key."""
+
+    query_characters: PositiveInt = 8000
+    """Length of a search query."""
+
+    k: PositiveInt = 1000
+    """Most hits of one search."""
+
+    after_seconds: PositiveFloat = 10.0
+    """Longest a search waits for the job named by `after`, seconds."""
+
+    waiters: PositiveInt = 16
+    """Searches of one web process that may wait for a job at the same time."""
+
+    rejected_bytes: PositiveInt = 1024 * 1024
+    """How much of a rejected message is kept, bytes."""
+
+
+class EncodingSettings(_Group):
+    """How workers encode."""
+
+    workers: PositiveInt = Field(default_factory=lambda: os.cpu_count() or 1)
+    """Index worker processes that the supervisor starts; by default one a core."""
+
+    pass_tokens: PositiveInt = 2000
+    """Tokens of one forward pass, padding included; small beats large on a CPU."""
+
+    claim_seconds: PositiveFloat = 2.0
+    """How much work one claim takes, in seconds of encoding as measured so far."""
+
+    claim_documents: PositiveInt = 512
+    """Most documents in one claim."""
+
+    lease_seconds: PositiveFloat = 30.0
+    """How long a claim lives without a heartbeat (one every third of this)."""
+
+    poll_seconds: PositiveFloat = 1.0
+    """How often a worker looks for work when no bell rings."""
+
+    max_crashes: PositiveInt = 3
+    """A document that ends its worker this often while alone in its claim is given up."""
+
+    nice: Annotated[int, Field(ge=0, le=19)] = 19
+    """Priority of index workers, so that searches stay fast (19 is the lowest)."""
+
+    loaded: PositiveInt = 2
+    """Encoders that one process keeps in memory."""
+
+
+class ReaderSettings(_Group):
+    """How web processes follow the index."""
+
+    poll_seconds: PositiveFloat = 0.05
+    """How often a web process asks whether there is a newer version."""
+
+    collections: PositiveInt = 64
+    """Collections whose newest snapshot a web process keeps open."""
+
+    old_versions: PositiveInt = 8
+    """Older versions that a web process keeps open."""
+
+
+class MergeSettings(_Group):
+    """When small segments become one (see `shared/index/policy.py`)."""
+
+    fan_in: Annotated[int, Field(ge=2)] = 8
+    """Segments of about one size that are merged together."""
+
+    floor: PositiveInt = 1000
+    """Segments with fewer live vectors than this count as one size."""
+
+    max_vectors: PositiveInt = 1_000_000
+    """Largest segment that a merge makes."""
+
+    deleted_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of deleted vectors at which a segment is rewritten."""
+
+    every_seconds: PositiveFloat = 2.0
+    """How often the upkeep process looks."""
+
+
+class Settings(BaseSettings):
+    """Read once by each entry point and passed down; nothing else reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAMINA_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    data_dir: Path = Path("var")
+    """Folder of the catalog, the index, the models and the embedded broker."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs an admin key."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port of the web pages and the API."""
+
+    url: str | None = None
+    """Where the CLI finds Lamina; by default `http://host:port`."""
+
+    database_url: SecretStr | None = None
+    """Catalog database, `postgresql+psycopg://…`; by default SQLite in `data_dir`."""
+
+    admin_key: SecretStr | None = None
+    """Key that every request must bring (`Authorization: Bearer …`); 20 characters or more."""
+
+    admin_key_file: Path | None = None
+    """File that holds the admin key, instead of `admin_key`."""
+
+    encoder: str = DEFAULT_ENCODER
+    """Encoder of collections that name none."""
+
+    log_level: str = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+
+    fail_at: str = ""
+    """For tests: the failure point where the process dies (`shared/failpoints.py`)."""
+
+    broker: BrokerSettings = BrokerSettings()
+    web: WebSettings = WebSettings()
+    limits: LimitSettings = LimitSettings()
+    encoding: EncodingSettings = EncodingSettings()
+    reader: ReaderSettings = ReaderSettings()
+    merge: MergeSettings = MergeSettings()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.fail_at:
+            failpoints.arm(self.fail_at)
+        return self
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy address of the catalog."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.absolute() / 'catalog.db'}"
+
+    @property
+    def embedded_broker(self) -> bool:
+        """Whether Lamina runs its own broker."""
+        return self.broker.url is None
+
+    @property
+    def web_url(self) -> str:
+        """Where the web process answers."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.url or f"http://{host}:{self.port}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the web process."""
+        return self.host in LOOPBACK
+
+    def read_admin_key(self) -> str | None:
+        """Return the admin key, from the environment or its file; None if none is set.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or the key is shorter than 20.
+        """
+        key = self.admin_key.get_secret_value() if self.admin_key else None
+        if self.admin_key_file:
+            try:
+                key = self.admin_key_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigurationError(f"LAMINA_ADMIN_KEY_FILE: {error}") from error
+        if key is not None and len(key) < 20:  # noqa: PLR2004 - documented above
+            raise ConfigurationError("The admin key must have at least 20 characters.")
+        return key
+
+    def check_exposure(self) -> None:
+        """Refuse to be reachable from other machines without a key.
+
+        Raises:
+            ConfigurationError: `host` is not loopback and no admin key is set.
+        """
+        if not self.on_loopback and self.read_admin_key() is None:
+            raise ConfigurationError(
+                f"LAMINA_HOST={self.host} is reachable from other machines, so an admin key is "
+                "needed: set LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE."
+            )

@@ -1,0 +1,1 @@
+"""HTTP in, use cases, JSON or HTML out."""

@@ -1,0 +1,1 @@
+"""Bells in, use cases, index out."""
