@@ -4,10 +4,12 @@ Times are seconds since 1970 (UTC), read from the catalog's clock. Vector ids, r
 and versions only grow and are never reused.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,12 @@ Metadata: TypeAlias = Mapping[str, Json]
 Vectors: TypeAlias = NDArray[np.float32]  # (rows, dimension)
 Ids: TypeAlias = NDArray[np.int64]  # (rows,)
 Positions: TypeAlias = NDArray[np.uint32]  # rising positions of vectors inside one segment
+
+
+def sha256_of(value: Json) -> str:
+    """Return the sha256 of *value* as canonical JSON, hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Metric(StrEnum):
@@ -180,6 +188,29 @@ class NewDocument:
     metadata: Metadata = field(default_factory=dict)
     kind: RevisionKind = RevisionKind.PUT
     external_version: int | None = None
+
+    @property
+    def text_sha256(self) -> str:
+        """Of title and text: what the encoder sees."""
+        return sha256_of([self.title, self.text])
+
+    @property
+    def content_sha256(self) -> str:
+        """Of title, text and metadata."""
+        return sha256_of([self.title, self.text, self.metadata])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLimits:
+    """How much a document or a request of documents may hold; see `LimitSettings`."""
+
+    documents: int
+    id_characters: int
+    title_characters: int
+    text_characters: int
+    metadata_bytes: int
+    metadata_depth: int
+    key_characters: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +396,7 @@ class LiveRevision:
     content_sha256: str
     text_sha256: str
     chunks: tuple[ChunkSpan, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +455,20 @@ class Manifest:
     attempt_id: str
     parent_sha256: str | None
     segments: tuple[Segment, ...] = ()
+
+    @classmethod
+    def empty(cls, collection: Collection) -> Self:
+        """Return version 0 of a collection: the only one without a file."""
+        return cls(
+            collection_id=collection.id,
+            version=0,
+            space_id=collection.space.id,
+            dimension=collection.space.dimension,
+            metric=collection.space.metric,
+            kind=VersionKind.CREATE,
+            attempt_id="",
+            parent_sha256=None,
+        )
 
     @property
     def live(self) -> int:

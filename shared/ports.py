@@ -362,6 +362,10 @@ class IndexStore(Protocol):
         """Write one segment with the live vectors of several of one space (at least one live)."""
         ...
 
+    def live_ids(self, collection_id: int, segments: Sequence[Segment]) -> Ids:
+        """Return the live vector ids of these segments together, rising."""
+        ...
+
     def open(self, manifest: Manifest) -> Snapshot:
         """Open a version for searching; segments already open in this process are shared.
 
@@ -449,4 +453,8 @@ class Bell(Protocol):
 
     def ring(self) -> None:
         """Wake an index worker."""
+        ...
+
+    def close(self) -> None:
+        """Send what was rung, if that is quick, and end."""
         ...

@@ -233,6 +233,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir.absolute() / 'catalog.db'}"
 
     @property
+    def broker_url(self) -> str:
+        """Address of the broker; empty where the supervisor has not named it yet."""
+        return self.broker.url.get_secret_value() if self.broker.url else ""
+
+    @property
     def embedded_broker(self) -> bool:
         """Whether Lamina runs its own broker."""
         return self.broker.url is None
@@ -275,3 +280,19 @@ class Settings(BaseSettings):
                 f"LAMINA_HOST={self.host} is reachable from other machines, so an admin key is "
                 "needed: set LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE."
             )
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment with *changes*, for a process that it starts."""
+    return os.environ | changes
+
+
+def limit_threads() -> None:
+    """Keep numeric libraries loaded from now on to one thread each.
+
+    For processes that run one a core. Call it before numpy, torch or faiss is imported; a
+    value that the environment sets already stays.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -1,0 +1,37 @@
+"""Create collections."""
+
+from shared.domain import Chunking, Collection, Metric, SpaceDraft
+from shared.errors import InvalidRequest
+from shared.ports import Collections, Encoders
+
+_LEAST_TOKENS = 16
+
+
+def create_collection(
+    collections: Collections,
+    encoders: Encoders,
+    name: str,
+    *,
+    encoder: str,
+    metric: Metric | None = None,
+    chunking: Chunking | None = None,
+) -> Collection:
+    """Create a collection whose metric is, by default, what its encoder was trained for.
+
+    Raises:
+        InvalidRequest: a bad name, or a chunking rule that the encoder cannot follow.
+        EncoderNotInstalled: no such encoder here.
+        CollectionExists: the name is taken.
+    """
+    card = encoders.card(encoder)
+    rule = chunking or Chunking(overlap_tokens=min(32, card.max_tokens // 4))
+    most = rule.max_tokens or card.max_tokens
+    if not _LEAST_TOKENS <= most <= card.max_tokens:
+        raise InvalidRequest(
+            f"chunking.max_tokens must be {_LEAST_TOKENS} to {card.max_tokens}, which is what "
+            f"{card.name} reads."
+        )
+    if not 0 <= rule.overlap_tokens <= most // 2:
+        raise InvalidRequest(f"chunking.overlap_tokens must be 0 to {most // 2}.")
+    draft = SpaceDraft(encoder=card, metric=metric or card.metric, chunking=rule)
+    return collections.create(name, draft)

@@ -1,0 +1,139 @@
+"""Ring for an index worker through the broker, by task name and off the caller's thread."""
+
+import threading
+from typing import cast
+
+import structlog
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from kombu.transport.virtual import Channel
+
+INDEX_TASK = "lamina.index"
+INDEX_QUEUE = "lamina.index"
+
+_EXPIRES_SECONDS = 30
+"""A bell that nobody heard in this time says nothing: workers look by themselves meanwhile."""
+_ENOUGH = 16
+"""Unheard bells in the queue that make another one useless; else they would pile up while no
+worker is there."""
+_PAUSE_SECONDS = 0.02
+_OUTAGE_PAUSE_SECONDS = 1.0
+_TIMEOUT_SECONDS = 3.0
+_CLOSE_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class CeleryBell:
+    """A `Bell` whose one thread starts at the first ring, so that it may be made before a fork.
+
+    A burst of rings becomes one message every 20 ms. A broker that is away or stalled is
+    logged once per outage and costs the caller nothing.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        """Take the broker's address; with an empty one nobody is rung and workers poll."""
+        self._url = broker_url
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._rung = False
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        """Wake an index worker, soon."""
+        if not self._url or self._closing.is_set():
+            return
+        self._rung = True
+        self._wake.set()
+        # After a fork the parent's thread is not alive here.
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+
+    def close(self) -> None:
+        """Send what was rung, if the broker answers at once, and end the thread."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout=_CLOSE_SECONDS)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        line = _Line(self._url)
+        while not self._closing.is_set() or self._rung:
+            self._wake.wait()
+            self._wake.clear()
+            if self._rung:
+                self._rung = False
+                sent = line.send()
+                self._closing.wait(_PAUSE_SECONDS if sent else _OUTAGE_PAUSE_SECONDS)
+        line.close()
+
+
+class _Line:
+    """The connection of one thread."""
+
+    def __init__(self, url: str) -> None:
+        self._app = Celery("lamina", broker=url, set_as_current=False)
+        self._app.conf.update(
+            task_serializer="json",
+            task_ignore_result=True,
+            broker_connection_timeout=_TIMEOUT_SECONDS,
+            broker_transport_options={
+                "socket_timeout": _TIMEOUT_SECONDS,
+                "socket_connect_timeout": _TIMEOUT_SECONDS,
+                # Without it kombu tries to connect for ever.
+                "max_retries": 0,
+            },
+        )
+        self._connection: Connection | None = None
+        self._out = False
+
+    def send(self) -> bool:
+        """Send one bell unless enough are waiting; False if the broker is away."""
+        if self._connection is None:
+            self._connection = self._app.connection_for_write()
+        connection = self._connection
+        faults: tuple[type[BaseException], ...] = (
+            OperationalError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
+        try:
+            if self._unheard(connection) < _ENOUGH:
+                self._app.send_task(
+                    INDEX_TASK,
+                    queue=INDEX_QUEUE,
+                    expires=_EXPIRES_SECONDS,
+                    ignore_result=True,
+                    retry=False,
+                    producer=self._app.amqp.Producer(connection),
+                )
+        except faults as error:
+            if not self._out:
+                _log.warning("bell_unheard", error=str(error))
+            self._out = True
+            self.close()
+            return False
+        if self._out:
+            _log.info("bell_back")
+        self._out = False
+        return True
+
+    def close(self) -> None:
+        if self._connection is not None:
+            # A connection to a stalled broker must not be closed politely.
+            self._connection.collect(socket_timeout=0.1)
+            self._connection = None
+
+    @staticmethod
+    def _unheard(connection: Connection) -> int:
+        channel = cast("Channel", connection.default_channel)
+        declared = channel.queue_declare(queue=INDEX_QUEUE, durable=True, auto_delete=False)
+        return int(declared.message_count)

@@ -1,0 +1,337 @@
+"""What every index store promises, over the fake in memory and the one over a folder."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.domain import Metric
+from shared.errors import CorruptFile
+from shared.index import FolderIndexStore
+from shared.ports import IndexStore
+from tests.fakes.index import MemoryIndexStore, scores_of
+from tests.unit.index import given
+
+METRICS = list(Metric)
+
+
+@pytest.fixture(params=["memory", "folder"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> IndexStore:
+    if request.param == "memory":
+        return MemoryIndexStore()
+    return FolderIndexStore(tmp_path / "index")
+
+
+def test_a_published_vector_is_its_own_nearest_neighbour(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 5), given.segment(store, 6, 300)])
+
+    scores, ids = store.open(version).search(given.vectors(1, seed=42), 3)
+
+    assert ids[0, 0] == 42
+    assert scores[0, 0] == pytest.approx(1.0, abs=1e-3)
+    assert scores[0, 0] <= 1.0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_search_over_segments_equals_brute_force(store: IndexStore, metric: Metric) -> None:
+    parts = [(1, 300), (301, 3), (304, 20), (324, 400)]
+    segments = [given.segment(store, *part, metric=metric) for part in parts]
+    version = given.manifest(segments, metric=metric)
+    queries = given.vectors(4, seed=9999) * 3
+    stored = store.vectors(version, given.ids(1, 723))
+    truth = scores_of(stored, queries, metric)
+
+    scores, ids = store.open(version).search(queries, 12)
+
+    best = np.sort(-truth if metric.higher_is_better else truth, axis=1)[:, :12]
+    assert scores == pytest.approx(np.abs(best) if metric is Metric.L2 else -best, abs=1e-5)
+    assert scores == pytest.approx(np.take_along_axis(truth, ids - 1, axis=1), abs=1e-5)
+
+
+def test_l2_scores_are_distances_not_squares(store: IndexStore) -> None:
+    far = np.array([[3, 4, 0, 0, 0, 0, 0, 0]], dtype=np.float32)
+    segment = store.write_segment(
+        given.ATTEMPT, space_id=1, metric=Metric.L2, ids=given.ids(1, 1), vectors=far
+    )
+    snapshot = store.open(given.manifest([segment], metric=Metric.L2))
+
+    scores, _ = snapshot.search(np.zeros((1, 8), dtype=np.float32), 1)
+
+    assert scores.tolist() == [[5.0]]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("cut", [[40], [1, 20, 19], [300, 5, 300]])
+def test_equal_scores_are_ordered_by_id_even_where_k_cuts(
+    store: IndexStore, metric: Metric, cut: list[int]
+) -> None:
+    segments, first = [], 1
+    for count in cut:
+        segments.append(
+            store.write_segment(
+                given.ATTEMPT,
+                space_id=1,
+                metric=metric,
+                ids=given.ids(first, count),
+                vectors=np.repeat(given.vectors(1), count, axis=0),
+            )
+        )
+        first += count
+    snapshot = store.open(given.manifest(segments, metric=metric))
+
+    _, ids = snapshot.search(given.vectors(2, seed=1), 7)
+
+    assert ids.tolist() == [[1, 2, 3, 4, 5, 6, 7]] * 2
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("rows", [30, 600])
+def test_ties_go_by_id_whatever_the_order_of_segments_and_of_better_ones(
+    store: IndexStore, metric: Metric, rows: int
+) -> None:
+    same, better = given.vectors(1), np.zeros((1, 8), dtype=np.float32)
+    better[0, 0] = 1
+    segments = []
+    for first in (1001, 501, 1):
+        tied = np.repeat(same, rows, axis=0)
+        tied[-2:] = better
+        segments.append(
+            store.write_segment(
+                given.ATTEMPT,
+                space_id=1,
+                metric=metric,
+                ids=given.ids(first * 2, rows),
+                vectors=tied,
+            )
+        )
+    snapshot = store.open(given.manifest(segments, metric=metric))
+
+    _, ids = snapshot.search(better, 10)
+
+    best = [first + rows - 2 + n for first in (2, 1002, 2002) for n in (0, 1)]
+    assert ids.tolist() == [[*best, 2, 3, 4, 5]]
+
+
+def test_k_larger_than_the_index_returns_all_there_is(store: IndexStore) -> None:
+    snapshot = store.open(given.manifest([given.segment(store, 1, 4), given.segment(store, 5, 2)]))
+
+    scores, ids = snapshot.search(given.vectors(3), 100)
+
+    assert scores.shape == ids.shape == (3, 6)
+    assert np.sort(ids, axis=1).tolist() == [[1, 2, 3, 4, 5, 6]] * 3
+
+
+def test_an_empty_version_answers_with_nothing(store: IndexStore) -> None:
+    snapshot = store.open(given.manifest([]))
+
+    scores, ids = snapshot.search(given.vectors(2), 10)
+
+    assert scores.shape == ids.shape == (2, 0)
+    assert snapshot.ids().tolist() == []
+
+
+def test_no_queries_have_no_answers(store: IndexStore) -> None:
+    snapshot = store.open(given.manifest([given.segment(store, 1, 4)]))
+
+    scores, ids = snapshot.search(given.vectors(2)[:0], 3)
+
+    assert scores.shape == ids.shape == (0, 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_query_that_is_not_finite_is_refused(store: IndexStore, value: float) -> None:
+    snapshot = store.open(given.manifest([given.segment(store, 1, 4)]))
+
+    with pytest.raises(ValueError, match="finite"):
+        snapshot.search(np.full((1, 8), value, dtype=np.float32), 1)
+
+
+def test_a_query_of_another_shape_is_refused(store: IndexStore) -> None:
+    snapshot = store.open(given.manifest([given.segment(store, 1, 4)]))
+
+    with pytest.raises(ValueError, match="shape"):
+        snapshot.search(given.vectors(1, dimension=9), 1)
+    with pytest.raises(ValueError, match="k"):
+        snapshot.search(given.vectors(1), 0)
+
+
+@pytest.mark.parametrize("rows", [10, 400])
+def test_deleted_vectors_are_never_found(store: IndexStore, rows: int) -> None:
+    before = given.manifest([given.segment(store, 1, rows)])
+    dead = np.array([3, 1, 7], dtype=np.int64)
+
+    after = store.with_deleted(before, given.ATTEMPT, dead)
+    snapshot = store.open(after)
+    _, ids = snapshot.search(given.vectors(1, seed=3), rows)
+
+    alive = sorted(set(range(1, rows + 1)) - {1, 3, 7})
+    assert np.sort(ids).tolist() == [alive]
+    assert snapshot.ids().tolist() == alive
+    assert after.live == rows - 3
+    assert store.open(before).search(given.vectors(1, seed=3), 1)[1].tolist() == [[3]]
+
+
+def test_deletes_add_up(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 50), given.segment(store, 51, 50)])
+
+    for one in (4, 60, 5, 61):
+        version = store.with_deleted(version, given.ATTEMPT, np.array([one], dtype=np.int64))
+
+    assert [s.deletes.count for s in version.segments if s.deletes] == [2, 2]
+    assert store.open(version).ids().tolist() == sorted(set(range(1, 101)) - {4, 5, 60, 61})
+
+
+def test_deleting_what_is_nowhere_or_already_dead_changes_nothing(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 10, 5)])
+    version = store.with_deleted(version, given.ATTEMPT, np.array([11], dtype=np.int64))
+
+    again = store.with_deleted(version, given.ATTEMPT, np.array([1, 11, 99], dtype=np.int64))
+
+    assert again == version
+
+
+def test_only_the_segments_concerned_get_a_new_delete_set(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 5), given.segment(store, 6, 5)])
+
+    after = store.with_deleted(version, given.ATTEMPT, np.array([7], dtype=np.int64))
+
+    assert after.segments[0] == version.segments[0]
+    assert after.segments[1] == replace(version.segments[1], deletes=after.segments[1].deletes)
+
+
+def test_a_segment_with_nothing_live_is_left_out(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 3), given.segment(store, 4, 2)])
+
+    after = store.with_deleted(version, given.ATTEMPT, given.ids(1, 3))
+
+    assert [segment.min_id for segment in after.segments] == [4]
+
+
+def test_vectors_come_back_in_the_order_asked(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 300), given.segment(store, 301, 3)])
+    asked = np.array([302, 5, 299, 5], dtype=np.int64)
+
+    stored = store.vectors(version, asked)
+
+    truth = np.concatenate([given.vectors(1, seed=int(one)) for one in asked])
+    assert stored.dtype == np.float32
+    assert stored == pytest.approx(truth, rel=1e-3, abs=1e-6)
+    assert store.vectors(version, asked[:0]).shape == (0, given.DIMENSION)
+
+
+def test_a_vector_that_is_nowhere_is_damage(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 10, 5)])
+
+    with pytest.raises(CorruptFile, match="3"):
+        store.vectors(version, np.array([11, 3], dtype=np.int64))
+
+
+def test_live_ids_of_segments_are_read_together(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 6, 3), given.segment(store, 1, 3)])
+    version = store.with_deleted(version, given.ATTEMPT, np.array([2, 7], dtype=np.int64))
+
+    assert store.live_ids(7, version.segments).tolist() == [1, 3, 6, 8]
+    assert store.live_ids(7, ()).tolist() == []
+
+
+def test_a_search_reads_the_live_space_only(store: IndexStore) -> None:
+    other = given.segment(store, 100, 5, space_id=2)
+    version = given.manifest([given.segment(store, 1, 5), other])
+
+    snapshot = store.open(version)
+
+    assert snapshot.ids().tolist() == [1, 2, 3, 4, 5]
+    assert snapshot.search(given.vectors(1), 10)[1].max() == 5
+
+
+def test_a_merge_holds_exactly_the_live_vectors(store: IndexStore) -> None:
+    # ids interleave: the second segment began its attempt first
+    low = np.array([1, 4, 6, 9], dtype=np.int64)
+    high = np.array([2, 3, 7, 8], dtype=np.int64)
+    segments = [
+        store.write_segment(
+            given.ATTEMPT,
+            space_id=1,
+            metric=Metric.COSINE,
+            ids=some,
+            vectors=np.concatenate([given.vectors(1, seed=int(one)) for one in some]),
+        )
+        for some in (low, high)
+    ]
+    before = given.manifest(segments)
+    before = store.with_deleted(before, given.ATTEMPT, np.array([4, 7], dtype=np.int64))
+
+    merged = store.merge(given.ATTEMPT, before.segments, Metric.COSINE)
+
+    after = replace(before, version=2, segments=(merged,))
+    live = np.array([1, 2, 3, 6, 8, 9], dtype=np.int64)
+    assert (merged.rows, merged.live, merged.min_id, merged.max_id) == (6, 6, 1, 9)
+    assert store.open(after).ids().tolist() == live.tolist()
+    assert (store.vectors(after, live) == store.vectors(before, live)).all()
+
+
+def test_segments_of_two_spaces_are_never_merged(store: IndexStore) -> None:
+    segments = [given.segment(store, 1, 3), given.segment(store, 4, 3, space_id=2)]
+
+    with pytest.raises(ValueError, match="space"):
+        store.merge(given.ATTEMPT, segments, Metric.COSINE)
+
+
+def test_a_manifest_is_read_as_it_was_written(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 5), given.segment(store, 6, 5)], version=3)
+    version = store.with_deleted(version, given.ATTEMPT, np.array([2], dtype=np.int64))
+    version = replace(version, parent_sha256="0" * 64)
+
+    assert store.read_manifest(given.head(store, version)) == version
+
+
+def test_a_manifest_with_another_checksum_is_refused(store: IndexStore) -> None:
+    head = given.head(store, given.manifest([]))
+
+    with pytest.raises(CorruptFile):
+        store.read_manifest(replace(head, manifest_sha256="0" * 64))
+    with pytest.raises(CorruptFile):
+        store.read_manifest(replace(head, manifest_file="000000000001-other.json"))
+    with pytest.raises(CorruptFile):
+        store.read_manifest(replace(head, version=2))
+
+
+def test_two_attempts_may_write_the_same_version(store: IndexStore) -> None:
+    one = given.manifest([given.segment(store, 1, 2)])
+    other = replace(one, attempt_id="a2", segments=(given.segment(store, 3, 2),))
+
+    heads = given.head(store, one), given.head(store, other)
+
+    assert [store.read_manifest(head) for head in heads] == [one, other]
+
+
+@pytest.mark.parametrize(
+    ("ids", "rows"),
+    [
+        ([2, 1], given.vectors(2)),
+        ([1, 1], given.vectors(2)),
+        ([1], given.vectors(2)),
+        ([], given.vectors(2)[:0]),
+        ([1], np.full((1, 8), np.nan, dtype=np.float32)),
+        ([1], np.full((1, 8), 1e6, dtype=np.float32)),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(
+    store: IndexStore, ids: list[int], rows: np.ndarray
+) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        store.write_segment(
+            given.ATTEMPT,
+            space_id=1,
+            metric=Metric.COSINE,
+            ids=np.array(ids, dtype=np.int64),
+            vectors=rows,
+        )
+
+
+def test_a_missing_segment_is_damage(store: IndexStore) -> None:
+    gone = replace(given.segment(store, 1, 5), id="a1-gone")
+
+    with pytest.raises(CorruptFile, match="a1-gone"):
+        store.open(given.manifest([gone]))

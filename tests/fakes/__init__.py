@@ -1,0 +1,1 @@
+"""Honest stand-ins for the ports, each run through the same contract tests as the real one."""

@@ -1,0 +1,57 @@
+"""The README tells the truth: every setting with its default, every route, every command."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def settings_rows(model: type[BaseModel] = Settings, prefix: str = "LAMINA_") -> Iterator[str]:
+    """Yield the README's table row of every setting."""
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from settings_rows(annotation, f"{prefix}{name.upper()}_")
+            continue
+        default = field.get_default(call_default_factory=False)
+        if field.default_factory is not None:
+            shown = "one a core"
+        elif default is None or default in ("", ()):
+            shown = "—"
+        else:
+            assert not isinstance(default, SecretStr), "a secret has no default"
+            shown = f"`{default}`"
+        about = " ".join((field.description or "").split())
+        assert about, f"{name} has no docstring"
+        yield f"| `{prefix}{name.upper()}` | {shown} | {about} |"
+
+
+@pytest.mark.parametrize("row", settings_rows(), ids=lambda row: row.split("`")[1])
+def test_readme_lists_every_setting_with_its_default(row: str) -> None:
+    assert row in README, f"README lacks this row:\n{row}"
+
+
+def test_readme_lists_no_setting_that_is_gone() -> None:
+    known = {row.split("`")[1] for row in settings_rows()}
+    named = set(re.findall(r"^\| `(LAMINA_[A-Z_]+)`", README, flags=re.MULTILINE))
+
+    assert named - known == set()
+
+
+def test_every_link_to_a_file_leads_somewhere() -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)\)", README)
+
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+if __name__ == "__main__":
+    print("| variable | default | meaning |\n| --- | --- | --- |")
+    print("\n".join(settings_rows()))
