@@ -6,7 +6,7 @@ urgent lane and does it first.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -72,6 +72,8 @@ class Bench:
     lease_seconds: float
     max_documents: int
     retry_seconds: float = 2.0
+    stopping: Callable[[], bool] = lambda: False
+    """Whether this process shall end: what is not encoded yet is given back between passes."""
 
 
 def index_next(bench: Bench, *, max_lane: Lane = Lane.REBUILD) -> ClaimRecord | None:
@@ -234,8 +236,10 @@ class _Turn:
                 draft.fail("Its vector has values that 16-bit floats cannot hold.")
 
     def _between(self) -> None:
-        """Stop if the claim is lost; let urgent work pass."""
+        """Stop if the claim is lost or the process shall end; let urgent work pass."""
         self.lease.check()
+        if self.bench.stopping():
+            raise Retryable("The worker is stopping.")
         if self.claim.revisions[0].lane is Lane.INTERACTIVE:
             return
         while index_next(self.bench, max_lane=Lane.INTERACTIVE):

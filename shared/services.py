@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -130,8 +131,8 @@ def open_services(settings: Settings) -> Services:
     )
 
 
-def open_bench(services: Services) -> Bench:
-    """Return what this process needs to index."""
+def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: False) -> Bench:
+    """Return what this process needs to index until *stopping*."""
     encoding = services.settings.encoding
     return Bench(
         claims=services.claims,
@@ -143,6 +144,7 @@ def open_bench(services: Services) -> Bench:
         pace=Pace(seconds=encoding.claim_seconds),
         lease_seconds=encoding.lease_seconds,
         max_documents=encoding.claim_documents,
+        stopping=stopping,
     )
 
 

@@ -1,6 +1,7 @@
 """From accepted text to a found passage, over the real catalog and the real index files."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,18 @@ def test_urgent_work_passes_between_two_passes_of_a_bulk_claim(world: World) -> 
     assert urgent.counts[State.INDEXED] == 1
     assert urgent.version == 1, "the urgent document was published before the bulk claim"
     assert world.head().version == 2
+
+
+def test_a_worker_that_shall_stop_gives_back_what_it_has_not_encoded(world: World) -> None:
+    world.encoder.pass_rows = 1
+    receipt = world.add(*({"id": f"d{n}", "text": f"text {n}"} for n in range(4)))
+    bench = replace(world.bench, stopping=lambda: world.encoder.encoded >= 2)
+
+    with pytest.raises(Retryable):
+        index_next(bench)
+
+    assert world.encoder.encoded == 2
+    assert world.records.job(receipt.job_id).counts[State.PENDING] == 4
 
 
 def test_a_worker_whose_claim_was_taken_away_publishes_nothing(world: World) -> None:

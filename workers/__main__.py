@@ -1,0 +1,57 @@
+"""`python -m workers index|upkeep|intake`: one process of one role.
+
+It ends with 0 after SIGTERM or SIGINT, within `process.STOP_SECONDS`, and with another code
+after a fault that only a fresh process may get over; the supervisor starts it again.
+"""
+
+import argparse
+import importlib
+import sys
+from typing import Protocol, cast
+
+from shared import lifeline, logs
+from shared.errors import ConfigurationError
+from shared.settings import Settings, limit_threads
+from workers import process
+
+ROLES = ("index", "upkeep", "intake")
+
+
+class Role(Protocol):
+    """A module that runs one role."""
+
+    def run(self, settings: Settings, name: str) -> int:
+        """Work until `process.stopping`; return the exit code."""
+        ...
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Start the role that the command line names; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    parser.add_argument("role", choices=ROLES)
+    parser.add_argument("--parent-fd", type=int, metavar="N", help="end when this pipe closes")
+    parser.add_argument(
+        "--name",
+        default="0",
+        help="the intake's name; one that is started again under its name goes on where it was",
+    )
+    options = parser.parse_args(arguments)
+    process.handle_signals()
+    if options.parent_fd is not None:
+        lifeline.watch(options.parent_fd)
+    settings = Settings()
+    logs.configure(settings.log_level, role=options.role)
+    limit_threads()
+    # Only now, since numpy counts its threads when it is imported; and only this role, since
+    # intake and upkeep must not pay for torch.
+    role = cast("Role", importlib.import_module(f"workers.{options.role}"))
+    try:
+        code = role.run(settings, options.name)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return code or process.exit_code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

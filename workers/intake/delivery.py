@@ -1,0 +1,118 @@
+"""Bring messages into the catalog: parse each, commit all, then forget them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+
+from shared.domain import Receipt, Rejection, Submission
+from shared.errors import Retryable
+from shared.failpoints import reach
+from shared.messages import MessageLimits, parse
+from shared.ports import Bell, Inbox
+from workers.intake.source import RawMessage, Source
+
+Letter: TypeAlias = Submission | Rejection
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """From a source to an inbox."""
+
+    source: Source
+    inbox: Inbox
+    bell: Bell
+    limits: MessageLimits
+    queue: str
+    """Name of the source in receipts: `queue:…`."""
+
+    def deliver(self, limit: int, *, timeout_seconds: float) -> int:
+        """Bring up to *limit* messages into the catalog; return how many.
+
+        A crash, at any point, leaves them where `recover` finds them, and the inbox knows
+        those it has by their keys.
+
+        Raises:
+            Retryable: the catalog or the broker is away; call `source.recover` first, next time.
+        """
+        messages = self.source.take(limit, timeout_seconds=timeout_seconds)
+        if not messages:
+            return 0
+        reach("intake.moved")
+        letters = [
+            (message, letter)
+            for message in messages
+            if not self._kept_before(message, letter := self._read(message))
+        ]
+        answers = self._commit(letters)
+        reach("intake.committed")
+        if any(isinstance(answer, Receipt) and not answer.repeated for answer in answers):
+            self.bell.ring()
+        self.source.done(messages)
+        _report(answers)
+        return len(messages)
+
+    def _read(self, message: RawMessage) -> Letter:
+        try:
+            return parse(message.raw, self.limits, source=self.queue, receipt=_key(message))
+        except Exception as error:  # noqa: BLE001 - the boundary to bytes from outside
+            # One message must never end the intake.
+            _log.exception("message_not_understood", receipt=message.receipt)
+            return self._give_up(message, "not-understood", error)
+
+    def _commit(self, letters: Sequence[tuple[RawMessage, Letter]]) -> list[Receipt | Rejection]:
+        """Store all in one transaction; if one letter breaks it, in halves, down to that one."""
+        if not letters:
+            return []
+        try:
+            return list(self.inbox.take([letter for _, letter in letters]))
+        except Retryable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            if len(letters) > 1:
+                middle = len(letters) // 2
+                return self._commit(letters[:middle]) + self._commit(letters[middle:])
+            # What the catalog chokes on is kept with the reason, not tried for ever.
+            _log.exception("message_not_stored", receipt=letters[0][0].receipt)
+            return list(self.inbox.take([self._give_up(letters[0][0], "not-stored", error)]))
+
+    def _give_up(self, message: RawMessage, reason: str, error: Exception) -> Rejection:
+        return Rejection(
+            source=self.queue,
+            raw=message.raw[: self.limits.rejected_bytes],
+            reason=reason,
+            detail=f"{type(error).__name__} in Lamina; its log says more.",
+            key=_key(message),
+        )
+
+    def _kept_before(self, message: RawMessage, letter: Letter) -> bool:
+        """Whether an intake that died had stored this rejection already.
+
+        The inbox recognises submissions by their keys; rejections have only what they say.
+        """
+        if not message.again or not isinstance(letter, Rejection) or letter.key is None:
+            return False
+        return any(
+            (entry.source, entry.reason, entry.detail)
+            == (letter.source, letter.reason, letter.detail)
+            for entry in self.inbox.receipts(letter.key)
+        )
+
+
+def _key(message: RawMessage) -> str:
+    return f"push:{message.receipt}"
+
+
+def _report(answers: Sequence[Receipt | Rejection]) -> None:
+    accepted = 0
+    for answer in answers:
+        if isinstance(answer, Receipt):
+            accepted += 1
+        else:
+            _log.warning(
+                "message_rejected", reason=answer.reason, detail=answer.detail, key=answer.key
+            )
+    _log.info("messages_taken", accepted=accepted, rejected=len(answers) - accepted)

@@ -1,0 +1,74 @@
+"""Run the intake: a plain loop, never ended by a message, a broker or a catalog that is away."""
+
+import time
+
+import structlog
+
+from shared.errors import ConfigurationError, Retryable
+from shared.messages import MessageLimits
+from shared.services import Services, open_services, process_name
+from shared.settings import Settings
+from workers import process, pulse
+from workers.intake.delivery import Delivery
+from workers.intake.redis_source import RedisSource
+from workers.intake.source import Source
+
+_BATCH = 200
+_WAIT_SECONDS = 0.5
+_ADOPT_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings, name: str) -> int:
+    """Take messages until `process.stopping`; return the exit code."""
+    if not settings.broker_url.startswith(("redis://", "rediss://", "unix://")):
+        detail = "The intake needs LAMINA_BROKER_URL, the address of a Redis server."
+        raise ConfigurationError(detail)
+    services = open_services(settings)
+    source = RedisSource(settings.broker_url, settings.broker.queue, name)
+    process.working()
+    pulse.start(services.roster, process_name(), "intake")
+    _log.info("ready", queue=settings.broker.queue, name=name)
+    _run(make_delivery(services, source))
+    source.close()
+    services.close()
+    return 0
+
+
+def make_delivery(services: Services, source: Source) -> Delivery:
+    """Return the delivery from *source* to this process's catalog."""
+    limits = services.settings.limits
+    return Delivery(
+        source=source,
+        inbox=services.inbox,
+        bell=services.bell,
+        limits=MessageLimits(
+            documents=services.limits,
+            message_bytes=limits.message_bytes,
+            rejected_bytes=limits.rejected_bytes,
+        ),
+        queue=f"queue:{services.settings.broker.queue}",
+    )
+
+
+def _run(delivery: Delivery) -> None:
+    pause = recover_at = 0.0
+    while not process.stopping.is_set():
+        try:
+            if time.monotonic() >= recover_at:
+                if left := delivery.source.recover():
+                    _log.info("reading_again", messages=left)
+                recover_at = time.monotonic() + _ADOPT_SECONDS
+            delivery.deliver(_BATCH, timeout_seconds=_WAIT_SECONDS)
+        except Retryable as error:
+            if not pause:
+                _log.warning("intake_delayed", error=str(error))
+            recover_at = 0.0  # what was taken and not committed is read again
+            pause = min(2 * pause or 0.1, _LONGEST_PAUSE_SECONDS)
+            process.stopping.wait(pause)
+            continue
+        if pause:
+            _log.info("intake_goes_on")
+        pause = 0.0
