@@ -1,0 +1,40 @@
+"""The HTTP API, version 1: JSON in, use cases, JSON out."""
+
+from flask_openapi3.models.security_scheme import SecurityScheme
+from flask_openapi3.openapi import OpenAPI
+from flask_openapi3.types import SecuritySchemesDict
+from flask_wtf.csrf import CSRFProtect
+
+from web.api import collections, documents, jobs, receipts, search, system
+
+DESCRIPTION = (
+    "A self-hosted semantic index: hand documents in, find them by meaning a second later. "
+    "Errors are `application/problem+json` (RFC 9457). Times are RFC 3339 in UTC."
+)
+SECURITY_SCHEMES: SecuritySchemesDict = {
+    "bearer": SecurityScheme(
+        type="http",
+        scheme="bearer",
+        description="The admin key; only asked for when one is set.",
+    )
+}
+_BLUEPRINTS = (
+    collections.blueprint,
+    documents.blueprint,
+    search.blueprint,
+    jobs.blueprint,
+    receipts.blueprint,
+    system.blueprint,
+    system.health,
+)
+
+
+def register(app: OpenAPI, csrf: CSRFProtect) -> None:
+    """Add every route of the API to *app*.
+
+    The API takes no CSRF token: it reads JSON only, refuses foreign origins, and its key is a
+    header that no browser adds by itself.
+    """
+    for blueprint in _BLUEPRINTS:
+        csrf.exempt(blueprint)
+        app.register_api(blueprint)

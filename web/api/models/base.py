@@ -1,0 +1,86 @@
+"""What all models of the API share."""
+
+import functools
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+LARGEST_INTEGER = 2**63 - 1
+"""What the catalog's integers hold."""
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a time as `2026-11-22T15:00:00.123Z`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("contains a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("contains half of a surrogate pair, which is not a character") from error
+    return text
+
+
+Time = Annotated[
+    float,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""Seconds since 1970 here, RFC 3339 in UTC with milliseconds outside."""
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""A string that every database can hold."""
+
+WholeNumber = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+
+
+class Shape(BaseModel):
+    """Something the API gives."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    # The framework asks for a query's schema at each request, and making it costs more than a
+    # millisecond.
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return the JSON schema, made once."""
+        return _schema(cls, args, tuple(sorted(kwargs.items())))
+
+
+@functools.cache
+def _schema(
+    shape: type[Shape], args: tuple[Any, ...], kwargs: tuple[tuple[str, Any], ...]
+) -> dict[str, Any]:
+    return super(Shape, shape).model_json_schema(*args, **dict(kwargs))
+
+
+class Question(Shape):
+    """Something the API takes; a misspelt name is refused, since it would be lost silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CollectionPath(Question):
+    """An address inside a collection."""
+
+    name: Text
+    """Name of the collection."""
+
+
+class DocumentPath(CollectionPath):
+    """The address of a document."""
+
+    document_id: Text
+    """The document's id; it may hold slashes."""
+
+
+class JobLink(Shape):
+    """A job and where to watch it."""
+
+    id: str
+    url: str

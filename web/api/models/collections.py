@@ -1,0 +1,155 @@
+"""Collections and versions."""
+
+from typing import Self
+
+from pydantic import Field
+
+from shared.domain import (
+    Chunking,
+    ChunkingMode,
+    CollectionStats,
+    EncoderCard,
+    Metric,
+    VersionKind,
+    VersionReport,
+)
+from web.api.models.base import Question, Shape, Text, Time
+
+
+class ChunkingShape(Shape):
+    """How documents are cut into passages."""
+
+    mode: ChunkingMode
+    """`passages` cuts at paragraphs and sentences; `none` cuts off what does not fit."""
+
+    max_tokens: int | None
+    """Tokens of a passage; null for as many as the encoder reads."""
+
+    overlap_tokens: int
+    """Tokens that a passage repeats of the one before."""
+
+
+class NewChunking(Question):
+    """How documents of a new collection shall be cut into passages."""
+
+    mode: ChunkingMode = ChunkingMode.PASSAGES
+    """`passages` cuts at paragraphs and sentences; `none` cuts off what does not fit."""
+
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Tokens of a passage; by default as many as the encoder reads."""
+
+    overlap_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
+    """Tokens that a passage repeats of the one before; by default 32, or a quarter if less."""
+
+    def rule(self, card: EncoderCard) -> Chunking:
+        """Return the rule for an encoder in the domain's words."""
+        overlap = self.overlap_tokens
+        if overlap is None:
+            overlap = min(Chunking().overlap_tokens, (self.max_tokens or card.max_tokens) // 4)
+        return Chunking(mode=self.mode, max_tokens=self.max_tokens, overlap_tokens=overlap)
+
+
+class NewCollection(Question):
+    """A collection to create."""
+
+    name: Text = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """1 to 63 of a-z, 0-9, `-` and `_`, beginning with a letter or digit."""
+
+    encoder: Text | None = None
+    """Name of an installed encoder; by default the installation's."""
+
+    metric: Metric | None = None
+    """By default what the encoder was trained for."""
+
+    chunking: NewChunking = NewChunking()
+
+
+class CollectionShape(Shape):
+    """A collection in numbers, as of its newest version."""
+
+    name: str
+    encoder: str
+    fingerprint: str
+    """Hash of everything that changes a vector."""
+    dimension: int
+    metric: Metric
+    chunking: ChunkingShape
+    version: int
+    published_at: Time
+    documents: int
+    vectors: int
+    segments: int
+    bytes: int
+    """Size of its segments on disk."""
+    waiting: int
+    """Accepted documents not yet searchable."""
+    created_at: Time
+
+    @classmethod
+    def of(cls, stats: CollectionStats) -> Self:
+        """Return what the API shows of a collection."""
+        collection, space = stats.collection, stats.collection.space
+        return cls(
+            name=collection.name,
+            encoder=space.encoder,
+            fingerprint=space.fingerprint,
+            dimension=space.dimension,
+            metric=space.metric,
+            chunking=ChunkingShape(
+                mode=space.chunking.mode,
+                max_tokens=space.chunking.max_tokens,
+                overlap_tokens=space.chunking.overlap_tokens,
+            ),
+            version=stats.version,
+            published_at=stats.published_at,
+            documents=stats.documents,
+            vectors=stats.vectors,
+            segments=stats.segments,
+            bytes=stats.bytes,
+            waiting=stats.waiting,
+            created_at=collection.created_at,
+        )
+
+
+class CollectionList(Shape):
+    """Every collection, by name."""
+
+    collections: list[CollectionShape]
+
+
+class VersionShape(Shape):
+    """One version of a collection."""
+
+    version: int
+    kind: VersionKind
+    published_at: Time
+    documents: int
+    vectors: int
+    segments: int
+    first_loaded_at: Time | None
+    """When a reader first had it open for searching."""
+
+    @classmethod
+    def of(cls, report: VersionReport) -> Self:
+        """Return what the API shows of a version."""
+        return cls(
+            version=report.version,
+            kind=report.kind,
+            published_at=report.published_at,
+            documents=report.documents,
+            vectors=report.vectors,
+            segments=report.segments,
+            first_loaded_at=report.first_loaded_at,
+        )
+
+
+class VersionList(Shape):
+    """Versions, newest first."""
+
+    versions: list[VersionShape]
+
+
+class VersionsQuery(Question):
+    """How many versions to list."""
+
+    limit: int = Field(default=50, ge=1, le=1000)

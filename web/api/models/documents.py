@@ -1,0 +1,142 @@
+"""Documents, as they are sent and as they are shown."""
+
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, SkipValidation
+
+from shared.domain import DocumentReport, Lane, Receipt, RevisionKind, State
+from web.api.models.base import JobLink, Question, Shape, Text, Time
+
+LANES = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
+
+
+class NewDocumentShape(Shape):
+    """A document to add or replace. It needs a text or a title that is not blank."""
+
+    id: str | int | None = None
+    """Yours; the same id again replaces the document. By default one is made."""
+
+    title: str | None = None
+    text: str | None = None
+    metadata: dict[str, Any] | None = None
+    """Kept with the document and returned with every hit."""
+
+    external_version: int | None = None
+    """Your own rising version of the document, 0 or more."""
+
+
+class NewDocuments(Question):
+    """Documents to accept together, all of them or none."""
+
+    # Checked by the use case, whose errors point into each document; checking it here as well
+    # would also copy every text.
+    documents: SkipValidation[list[NewDocumentShape]] = Field(min_length=1)
+
+
+class SubmissionQuery(Question):
+    """How to take documents in."""
+
+    lane: Literal["interactive", "bulk"] = "interactive"
+    """`bulk` lets the documents of people who wait go first."""
+
+
+class SubmissionHeader(Shape):
+    """What a producer may add to a submission."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    idempotency_key: Text | None = Field(default=None, alias="Idempotency-Key")
+    """Send the same key with the same documents again and get the first answer again."""
+
+
+class AcceptedDocument(Shape):
+    """A document and where it stands."""
+
+    id: str
+    status: State
+
+
+class Accepted(Shape):
+    """The receipt of a submission: it is committed, and will be indexed or its failure shown."""
+
+    job: JobLink
+    documents: list[AcceptedDocument]
+
+    @classmethod
+    def of(cls, receipt: Receipt, url: str) -> Self:
+        """Return the receipt with the job's address."""
+        return cls(
+            job=JobLink(id=receipt.job_id, url=url),
+            documents=[
+                AcceptedDocument(id=external_id, status=state)
+                for external_id, state in receipt.documents
+            ],
+        )
+
+
+class ChunkShape(Shape):
+    """A passage that has its vector: `text[start:end]`."""
+
+    vector_id: int
+    start: int
+    end: int
+    tokens: int
+
+
+class Stages(Shape):
+    """When each stage was reached; null while it was not."""
+
+    accepted_at: Time
+    claimed_at: Time | None
+    encoded_at: Time | None
+    published_at: Time | None
+    first_loaded_at: Time | None
+
+
+class DocumentShape(Shape):
+    """The newest revision of a document."""
+
+    id: str
+    status: State
+    kind: RevisionKind
+    revision: int
+    title: str
+    text: str
+    metadata: dict[str, Any]
+    warnings: list[str]
+    error: str | None
+    job: JobLink
+    version: int | None
+    """First version of the collection that holds it."""
+    chunks: list[ChunkShape]
+    stages: Stages
+
+    @classmethod
+    def of(cls, report: DocumentReport, job_url: str) -> Self:
+        """Return what the API shows of a document."""
+        return cls(
+            id=report.id,
+            status=report.state,
+            kind=report.kind,
+            revision=report.revision_id,
+            title=report.title,
+            text=report.text,
+            metadata=dict(report.metadata),
+            warnings=list(report.warnings),
+            error=report.error,
+            job=JobLink(id=report.job_id, url=job_url),
+            version=report.version,
+            chunks=[
+                ChunkShape(
+                    vector_id=chunk.vector_id, start=chunk.start, end=chunk.end, tokens=chunk.tokens
+                )
+                for chunk in report.chunks
+            ],
+            stages=Stages(
+                accepted_at=report.accepted_at,
+                claimed_at=report.claimed_at,
+                encoded_at=report.encoded_at,
+                published_at=report.published_at,
+                first_loaded_at=report.first_loaded_at,
+            ),
+        )

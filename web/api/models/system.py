@@ -1,0 +1,85 @@
+"""The installation itself."""
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from shared.domain import EncoderCard, Metric
+from web.api.models.base import Question, Shape, Text
+from web.api.models.collections import CollectionShape
+
+
+class EncoderShape(Shape):
+    """An installed encoder."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+    max_tokens: int
+    metric: Metric
+    """What the model was trained for."""
+
+    @classmethod
+    def of(cls, card: EncoderCard) -> Self:
+        """Return what the API shows of an encoder."""
+        return cls(
+            name=card.name,
+            fingerprint=card.fingerprint,
+            dimension=card.dimension,
+            max_tokens=card.max_tokens,
+            metric=card.metric,
+        )
+
+
+class EncoderList(Shape):
+    """Installed encoders, by name."""
+
+    encoders: list[EncoderShape]
+
+
+class Backlog(Shape):
+    """What waits in all collections."""
+
+    pending: int
+    claimed: int
+    oldest_seconds: float
+    """Age of the oldest pending document; 0 when none waits."""
+
+
+class Status(Shape):
+    """Who is alive and what waits."""
+
+    processes: dict[str, int]
+    """Processes alive, by kind."""
+    backlog: Backlog
+    collections: list[CollectionShape]
+    version: str
+    """Of Lamina."""
+
+
+class ClaimsQuery(Question):
+    """How many claims to list."""
+
+    limit: int = Field(default=50, ge=1, le=1000)
+
+
+class ClaimList(Shape):
+    """Claims (batches) of workers, newest first."""
+
+    claims: list[dict[str, Any]]
+
+
+class SchemaPath(Question):
+    """The address of a published JSON Schema."""
+
+    schema_name: Text
+
+
+class Health(Shape):
+    """Whether the process can serve."""
+
+    ready: bool
+    reasons: list[str]
+    """Why it cannot, if so."""
+    warnings: list[str]
+    """What works, but not as it should."""

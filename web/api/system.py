@@ -1,0 +1,105 @@
+"""`/status`, `/encoders`, `/claims`, `/schemas`, and whether the process is well."""
+
+from http import HTTPStatus
+from importlib.resources import files
+from typing import cast
+
+from flask import Response, current_app
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from werkzeug.exceptions import NotFound
+
+from shared.errors import Retryable
+from web.api.models.base import rfc3339
+from web.api.models.collections import CollectionShape
+from web.api.models.system import (
+    Backlog,
+    ClaimList,
+    ClaimsQuery,
+    EncoderList,
+    EncoderShape,
+    Health,
+    SchemaPath,
+    Status,
+)
+from web.api.routing import answer, make_blueprint, problem_responses
+from web.background import ALIVE_SECONDS, Background
+from web.context import services
+
+blueprint = make_blueprint("system", "The installation itself.")
+health = APIBlueprint(
+    "health", __name__, abp_tags=[Tag(name="health", description="For load balancers.")]
+)
+
+
+@blueprint.get("/status", responses={200: Status})
+def get_status() -> Response:
+    """Show which processes are alive and what waits."""
+    it = services()
+    backlog = it.roster.backlog()
+    status = Status(
+        processes=dict(it.roster.alive(within_seconds=ALIVE_SECONDS)),
+        backlog=Backlog(
+            pending=int(backlog.get("pending", 0)),
+            claimed=int(backlog.get("claimed", 0)),
+            oldest_seconds=round(backlog.get("oldest", 0.0), 3),
+        ),
+        collections=[CollectionShape.of(one) for one in it.collections.stats()],
+        version=current_app.config["VERSION"],
+    )
+    return answer(status)
+
+
+@blueprint.get("/encoders", responses={200: EncoderList})
+def get_encoders() -> Response:
+    """List the encoders installed here."""
+    cards = services().encoders.cards()
+    return answer(EncoderList(encoders=[EncoderShape.of(card) for card in cards]))
+
+
+@blueprint.get("/claims", responses={200: ClaimList})
+def get_claims(query: ClaimsQuery) -> Response:
+    """List the newest claims of workers: which documents were encoded together, and how fast."""
+    claims = services().records.claims(limit=query.limit)
+    return answer(ClaimList(claims=[_with_times(dict(claim)) for claim in claims]))
+
+
+@blueprint.get("/schemas/<schema_name>", responses={200: None, **problem_responses(404)})
+def get_schema(path: SchemaPath) -> Response:
+    """Return a published JSON Schema, such as `lamina.submit.v1.json`."""
+    for file in files("shared.schemas").iterdir():
+        if file.name == path.schema_name and file.name.endswith(".json"):
+            return Response(file.read_text(encoding="utf-8"), mimetype="application/schema+json")
+    raise NotFound("No schema has this name.")
+
+
+@health.get("/livez", responses={200: Health})
+def livez() -> Response:
+    """Say that the process answers."""
+    return answer(Health(ready=True, reasons=[], warnings=[]))
+
+
+@health.get("/readyz", responses={200: Health, 503: Health})
+def readyz() -> Response:
+    """Say whether the process can serve searches and take documents in, and why not."""
+    reasons, warnings = [], []
+    background = cast("Background", current_app.extensions["background"])
+    if problem := background.warm_up.problem:
+        reasons.append(problem)
+    if problem := services().snapshots.problem:
+        reasons.append(f"The index cannot be followed: {problem}")
+    try:
+        if not services().roster.alive(within_seconds=ALIVE_SECONDS).get("index"):
+            warnings.append("No index worker is alive: documents are accepted but wait.")
+    except Retryable as error:
+        reasons.append(f"{error.title}: {error.detail}")
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+    return answer(Health(ready=not reasons, reasons=reasons, warnings=warnings), status)
+
+
+def _with_times(claim: dict[str, object]) -> dict[str, object]:
+    """Write every `…_at` of a claim as the API writes times."""
+    return {
+        name: rfc3339(value) if name.endswith("_at") and isinstance(value, float) else value
+        for name, value in claim.items()
+    }

@@ -1,0 +1,62 @@
+"""What forms share: fields as they were typed, and what is wrong with each."""
+
+from collections.abc import Mapping, Sequence
+
+from flask import request
+
+from shared.domain import CollectionStats
+from shared.errors import Fault, InvalidRequest
+from shared.services import DEFAULT_COLLECTION
+
+
+def typed(*names: str) -> dict[str, str]:
+    """Return the fields called *names* as the user typed them, empty where missing."""
+    return {name: request.form.get(name, "") for name in names}
+
+
+def errors_by_field(error: InvalidRequest, prefix: str, fields: Sequence[str]) -> dict[str, str]:
+    """Return what to say at each field; what belongs to none is under the empty name.
+
+    Args:
+        error: with pointers such as `/documents/0/title`.
+        prefix: the part of a pointer before the field, `/documents/0/`.
+        fields: names of the form's fields.
+    """
+    told: dict[str, str] = {}
+    for fault in error.faults:
+        name = fault.pointer.removeprefix(prefix).partition("/")[0]
+        field = name if fault.pointer.startswith(prefix) and name in fields else ""
+        told.setdefault(field, _sentence(fault, prefix))
+    return told or {"": error.detail}
+
+
+def whole_number(values: Mapping[str, str], name: str, default: int | None) -> int | None:
+    """Return the whole number in a field, *default* when it is blank.
+
+    Raises:
+        InvalidRequest: it holds something else.
+    """
+    text = values.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - 64 bits
+        raise InvalidRequest(
+            f"“{text}” is not a whole number.", [Fault(f"/{name}", "must be a whole number")]
+        )
+    return int(text)
+
+
+def preselected(stats: Sequence[CollectionStats], wanted: str | None) -> str:
+    """Return the name of the collection to show as chosen; empty if there is none."""
+    names = [one.collection.name for one in stats]
+    for name in (wanted, DEFAULT_COLLECTION):
+        if name in names:
+            return str(name)
+    return names[0] if names else ""
+
+
+def _sentence(fault: Fault, prefix: str) -> str:
+    """Return the fault as a sentence; deeper pointers say where inside the field."""
+    inside = fault.pointer.removeprefix(prefix).partition("/")[2]
+    text = f"{inside}: {fault.detail}" if inside else fault.detail
+    return text[:1].upper() + text[1:] + "."
