@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from shared.settings import Settings
+from tests.unit.web.installation import Installation
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +34,7 @@ def settings_rows(model: type[BaseModel] = Settings, prefix: str = "LAMINA_") ->
         yield f"| `{prefix}{name.upper()}` | {shown} | {about} |"
 
 
-@pytest.mark.parametrize("row", settings_rows(), ids=lambda row: row.split("`")[1])
+@pytest.mark.parametrize("row", list(settings_rows()), ids=lambda row: row.split("`")[1])
 def test_readme_lists_every_setting_with_its_default(row: str) -> None:
     assert row in README, f"README lacks this row:\n{row}"
 
@@ -43,6 +44,23 @@ def test_readme_lists_no_setting_that_is_gone() -> None:
     named = set(re.findall(r"^\| `(LAMINA_[A-Z_]+)`", README, flags=re.MULTILINE))
 
     assert named - known == set()
+
+
+def test_readme_lists_every_route_of_the_api(tmp_path: Path) -> None:
+    with Installation.open(tmp_path) as installation:
+        routes = {
+            f"{method} {re.sub('<(?:[^:>]+:)?([^>]+)>', '{}', rule.rule)}"
+            for rule in installation.app.url_map.iter_rules()
+            for method in rule.methods or ()
+            if method not in ("HEAD", "OPTIONS")
+            and (rule.rule.startswith("/api/v1") or rule.rule in ("/livez", "/readyz"))
+        }
+    listed = {
+        re.sub(r"\{[^}]+\}", "{}", row)
+        for row in re.findall(r"^\| `((?:GET|POST|PUT|PATCH|DELETE) /[^`]+)`", README, re.MULTILINE)
+    }
+
+    assert routes == listed
 
 
 def test_every_link_to_a_file_leads_somewhere() -> None:
