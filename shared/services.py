@@ -106,7 +106,7 @@ def open_services(settings: Settings) -> Services:
         limits=document_limits(settings),
         database=database,
         collections=collections,
-        inbox=SqlInbox(database),
+        inbox=SqlInbox(database, kept_bytes=limits.rejected_bytes),
         claims=SqlClaims(database),
         publications=SqlPublications(database),
         reading=reading,

@@ -1,0 +1,216 @@
+"""Collections and their spaces."""
+
+import re
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+
+from shared.catalog.clock import read_clock
+from shared.catalog.database import Database
+from shared.catalog.dialect import AnyRow, AnySelect, insert_new
+from shared.catalog.tables import (
+    HEAD_COUNTER,
+    WAITING_STATES,
+    CollectionRow,
+    CounterRow,
+    HeadRow,
+    RevisionRow,
+    SpaceRow,
+    VersionRow,
+)
+from shared.domain import (
+    Chunking,
+    ChunkingMode,
+    Collection,
+    CollectionStats,
+    Metric,
+    Space,
+    SpaceDraft,
+    VersionKind,
+)
+from shared.errors import CollectionExists, CollectionNotFound, InvalidRequest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+
+
+class SqlCollections:
+    """The port `Collections` in SQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, draft: SpaceDraft) -> Collection:
+        """Create a collection with one space, at version 0 without a manifest file.
+
+        Raises:
+            InvalidRequest: the name is not lower-case letters, digits, `-` and `_`, up to 63.
+            CollectionExists: the name is taken.
+        """
+        if not _NAME.fullmatch(name):
+            raise InvalidRequest(
+                f"{name!r} cannot name a collection: use 1 to 63 of a-z, 0-9, '-' and '_', "
+                "starting with a letter or digit."
+            )
+        return self._database.run(lambda tx: _create(tx, name, draft))
+
+    def get(self, name: str) -> Collection:
+        """Return the collection called *name*; `CollectionNotFound` if there is none."""
+        with self._database.read() as tx:
+            row = tx.execute(_collections().where(CollectionRow.name == name)).one_or_none()
+        if row is None:
+            raise CollectionNotFound(f"No collection is called {name!r}.")
+        return _collection(row)
+
+    def by_id(self, collection_id: int) -> Collection:
+        """Return the collection with this id; `CollectionNotFound` if there is none."""
+        with self._database.read() as tx:
+            row = tx.execute(_collections().where(CollectionRow.id == collection_id)).one_or_none()
+        if row is None:
+            raise CollectionNotFound(f"No collection has the id {collection_id}.")
+        return _collection(row)
+
+    def stats(self) -> Sequence[CollectionStats]:
+        """Return every collection in numbers, by name."""
+        waiting = (
+            select(func.count())
+            .where(
+                RevisionRow.collection_id == CollectionRow.id, RevisionRow.state.in_(WAITING_STATES)
+            )
+            .scalar_subquery()
+        )
+        statement = (
+            _collections()
+            .join(HeadRow, HeadRow.collection_id == CollectionRow.id)
+            .join(
+                VersionRow,
+                (VersionRow.collection_id == HeadRow.collection_id)
+                & (VersionRow.version == HeadRow.version),
+            )
+            .add_columns(*_TOTALS, waiting.label("waiting"))
+            .order_by(CollectionRow.name)
+        )
+        with self._database.read() as tx:
+            rows = tx.execute(statement).all()
+        return [_stats(row) for row in rows]
+
+
+def find(tx: Connection, name: str) -> int:
+    """Return the id of the collection called *name*; `CollectionNotFound` if there is none."""
+    found = tx.scalar(_FIND, {"wanted": name})
+    if found is None:
+        raise CollectionNotFound(f"No collection is called {name!r}.")
+    return found
+
+
+def live_spaces(tx: Connection, fingerprints: Sequence[str]) -> dict[int, Space]:
+    """Return the live spaces of these encoders, by collection id."""
+    rows = tx.execute(_LIVE_SPACES, {"fingerprints": fingerprints})
+    return {row.collection_id: _space(row) for row in rows}
+
+
+_SPACE = (
+    SpaceRow.id.label("space_id"),
+    SpaceRow.encoder,
+    SpaceRow.fingerprint,
+    SpaceRow.dimension,
+    SpaceRow.metric,
+    SpaceRow.chunking_mode,
+    SpaceRow.chunking_max_tokens,
+    SpaceRow.chunking_overlap_tokens,
+)
+_TOTALS = (
+    VersionRow.version,
+    VersionRow.published_at,
+    VersionRow.documents,
+    VersionRow.vectors,
+    VersionRow.segments,
+    VersionRow.bytes,
+)
+_FIND = select(CollectionRow.id).where(CollectionRow.name == bindparam("wanted"))
+_LIVE_SPACES = select(SpaceRow.collection_id, *_SPACE).where(
+    SpaceRow.live, SpaceRow.fingerprint.in_(bindparam("fingerprints", expanding=True))
+)
+_MOVE_COUNTER = (
+    update(CounterRow)
+    .where(CounterRow.name == HEAD_COUNTER)
+    .values(value=CounterRow.value + literal_column("1"))
+)
+
+
+def _collections() -> AnySelect:
+    return select(CollectionRow.id, CollectionRow.name, CollectionRow.created_at, *_SPACE).join(
+        SpaceRow, (SpaceRow.collection_id == CollectionRow.id) & SpaceRow.live
+    )
+
+
+def _create(tx: Connection, name: str, draft: SpaceDraft) -> Collection:
+    now = read_clock(tx)
+    collection_id = tx.scalar(
+        insert_new(tx.dialect.name, CollectionRow)
+        .values(name=name, created_at=now)
+        .on_conflict_do_nothing()
+        .returning(CollectionRow.id)
+    )
+    if collection_id is None:
+        raise CollectionExists(f"A collection called {name!r} exists.")
+    tx.execute(insert(SpaceRow).values(collection_id=collection_id, **_space_values(draft, now)))
+    first = {"collection_id": collection_id, "version": 0, "published_at": now}
+    first |= {"manifest_file": "", "manifest_sha256": ""}
+    totals = {"documents": 0, "vectors": 0, "segments": 0, "bytes": 0}
+    tx.execute(
+        insert(VersionRow).values(kind=VersionKind.CREATE.value, state="live", **first, **totals)
+    )
+    tx.execute(insert(HeadRow).values(**first))
+    move_counter(tx)
+    return _collection(tx.execute(_collections().where(CollectionRow.id == collection_id)).one())
+
+
+def move_counter(tx: Connection) -> None:
+    """Tell readers that a head moved. Last in a transaction: all publishers share this row."""
+    tx.execute(_MOVE_COUNTER)
+
+
+def _space_values(draft: SpaceDraft, now: float) -> dict[str, object]:
+    return {
+        "encoder": draft.encoder.name,
+        "fingerprint": draft.encoder.fingerprint,
+        "dimension": draft.encoder.dimension,
+        "metric": draft.metric.value,
+        "chunking_mode": draft.chunking.mode.value,
+        "chunking_max_tokens": draft.chunking.max_tokens,
+        "chunking_overlap_tokens": draft.chunking.overlap_tokens,
+        "live": True,
+        "created_at": now,
+    }
+
+
+def _space(row: AnyRow) -> Space:
+    return Space(
+        id=row.space_id,
+        encoder=row.encoder,
+        fingerprint=row.fingerprint,
+        dimension=row.dimension,
+        metric=Metric(row.metric),
+        chunking=Chunking(
+            mode=ChunkingMode(row.chunking_mode),
+            max_tokens=row.chunking_max_tokens,
+            overlap_tokens=row.chunking_overlap_tokens,
+        ),
+    )
+
+
+def _collection(row: AnyRow) -> Collection:
+    return Collection(id=row.id, name=row.name, created_at=row.created_at, space=_space(row))
+
+
+def _stats(row: AnyRow) -> CollectionStats:
+    return CollectionStats(
+        collection=_collection(row),
+        version=row.version,
+        published_at=row.published_at,
+        documents=row.documents,
+        vectors=row.vectors,
+        segments=row.segments,
+        bytes=row.bytes,
+        waiting=row.waiting,
+    )

@@ -1,0 +1,203 @@
+"""The transaction that publishes a version.
+
+Its locks come in one order: head, claim, attempt, revisions, liveness, and last the counter
+that all collections share. The compare-and-swap of the head is first, so on PostgreSQL (READ
+COMMITTED) every later statement sees what the version before it committed.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from shared.catalog.clock import db_now
+from shared.catalog.collections import move_counter
+from shared.catalog.dialect import AnyRow
+from shared.catalog.settling import (
+    Fixed,
+    check_order,
+    close_intervals,
+    open_intervals,
+    read_live,
+    settle_revisions,
+    settle_unchanged,
+)
+from shared.catalog.tables import (
+    ACTIVE,
+    AttemptRow,
+    ClaimRow,
+    HeadRow,
+    SegmentRow,
+    VersionRow,
+)
+from shared.domain import Commit, Head, Manifest, Outcome, RevisionKind, State
+from shared.errors import Fenced, VersionConflict
+
+
+def publish(tx: Connection, commit: Commit) -> Head:
+    """Write all of *commit*; raise `VersionConflict` or `Fenced` to write none of it."""
+    head = _hold_head(tx, commit) if commit.manifest is None else _move_head(tx, commit)
+    _fence_claim(tx, commit)
+    fixed = Fixed(head, _fence_attempt(tx, commit))
+    live = read_live(tx, commit)
+    check_order(commit, live)
+    settle_revisions(tx, commit, fixed, live)
+    settle_unchanged(tx, commit)
+    published = [one for one in commit.outcomes if one.state is State.INDEXED]
+    if commit.manifest is None:
+        if published:
+            msg = "A commit without a manifest cannot index documents."
+            raise ValueError(msg)
+        return commit.parent
+    _insert_version(tx, commit, commit.manifest, head, _growth(published, live))
+    close_intervals(tx, published, head.version)
+    open_intervals(tx, commit.manifest, published)
+    _list_segments(tx, commit, commit.manifest)
+    move_counter(tx)
+    return head
+
+
+def _hold_head(tx: Connection, commit: Commit) -> Head:
+    """Keep the head where the outcomes were decided until they are written."""
+    parent = commit.parent
+    held = tx.execute(
+        select(HeadRow.version, HeadRow.manifest_sha256, db_now().label("now"))
+        .where(HeadRow.collection_id == parent.collection_id)
+        .with_for_update()
+    ).one()
+    if (held.version, held.manifest_sha256) != (parent.version, parent.manifest_sha256):
+        raise VersionConflict(f"Version {held.version} was published meanwhile.")
+    return Head(
+        collection_id=parent.collection_id,
+        version=parent.version,
+        manifest_file=parent.manifest_file,
+        manifest_sha256=parent.manifest_sha256,
+        published_at=held.now,
+    )
+
+
+def _move_head(tx: Connection, commit: Commit) -> Head:
+    parent, version = commit.parent, commit.parent.version + 1
+    if commit.manifest is not None and commit.manifest.version != version:
+        msg = f"The manifest is version {commit.manifest.version}, not {version}."
+        raise ValueError(msg)
+    published_at = tx.scalar(
+        update(HeadRow)
+        .where(
+            HeadRow.collection_id == parent.collection_id,
+            HeadRow.version == parent.version,
+            HeadRow.manifest_sha256 == parent.manifest_sha256,
+        )
+        .values(
+            version=version,
+            manifest_file=commit.manifest_file,
+            manifest_sha256=commit.manifest_sha256,
+            published_at=db_now(),
+        )
+        .returning(HeadRow.published_at)
+    )
+    if published_at is None:
+        raise VersionConflict(f"Version {version} was published by another writer.")
+    return Head(
+        collection_id=parent.collection_id,
+        version=version,
+        manifest_file=commit.manifest_file,
+        manifest_sha256=commit.manifest_sha256,
+        published_at=published_at,
+    )
+
+
+def _fence_claim(tx: Connection, commit: Commit) -> None:
+    if commit.claim_id is None:
+        return
+    if not tx.execute(_HOLD_CLAIM, {"claim": commit.claim_id}).rowcount:
+        raise Fenced(f"Claim {commit.claim_id} was taken away.")
+
+
+_HOLD_CLAIM = (
+    update(ClaimRow)
+    .where(ClaimRow.id == bindparam("claim"), ClaimRow.state == ACTIVE)
+    .values(state=ACTIVE)
+)
+
+
+def _fence_attempt(tx: Connection, commit: Commit) -> float:
+    started_at: float | None = tx.scalar(
+        update(AttemptRow)
+        .where(
+            AttemptRow.id == commit.attempt.id,
+            AttemptRow.collection_id == commit.parent.collection_id,
+            AttemptRow.state == ACTIVE,
+        )
+        .values(state="committed", ended_at=db_now())
+        .returning(AttemptRow.started_at)
+    )
+    if started_at is None:
+        raise Fenced(f"Attempt {commit.attempt.id} was revoked or has ended.")
+    return started_at
+
+
+def _growth(published: Iterable[Outcome], live: dict[int, AnyRow]) -> int:
+    """Return by how many the live documents grow."""
+    put = RevisionKind.PUT
+    grown = 0
+    for one in published:
+        row = live.get(one.revision.document_id)
+        grown += (one.revision.kind is put) - (row is not None and row.kind == put.value)
+    return grown
+
+
+def _insert_version(
+    tx: Connection, commit: Commit, manifest: Manifest, head: Head, growth: int
+) -> None:
+    before = tx.execute(
+        select(VersionRow.documents).where(
+            VersionRow.collection_id == head.collection_id,
+            VersionRow.version == commit.parent.version,
+        )
+    ).scalar_one()
+    tx.execute(
+        insert(VersionRow).values(
+            collection_id=head.collection_id,
+            version=head.version,
+            kind=manifest.kind.value,
+            parent=commit.parent.version,
+            manifest_file=head.manifest_file,
+            manifest_sha256=head.manifest_sha256,
+            attempt_id=commit.attempt.id,
+            documents=before + growth,
+            vectors=manifest.live,
+            segments=len(manifest.segments),
+            bytes=manifest.bytes,
+            published_at=head.published_at,
+            state="live",
+        )
+    )
+
+
+def _list_segments(tx: Connection, commit: Commit, manifest: Manifest) -> None:
+    tx.execute(
+        update(SegmentRow)
+        .where(
+            SegmentRow.collection_id == manifest.collection_id,
+            SegmentRow.last_version.is_(None),
+            SegmentRow.id.not_in([one.id for one in manifest.segments]),
+        )
+        .values(last_version=commit.parent.version)
+    )
+    rows = [
+        {
+            "id": one.id,
+            "collection_id": manifest.collection_id,
+            "space_id": one.space_id,
+            "attempt_id": commit.attempt.id,
+            "rows": one.rows,
+            "min_id": one.min_id,
+            "max_id": one.max_id,
+            "bytes": one.bytes,
+            "sha256": one.sha256,
+            "first_version": manifest.version,
+        }
+        for one in commit.new_segments
+    ]
+    if rows:
+        tx.execute(insert(SegmentRow), rows)

@@ -1,0 +1,151 @@
+"""Where submissions become revisions, and refused messages are kept."""
+
+from collections.abc import Sequence
+from typing import overload
+
+from sqlalchemy import Connection, insert, select
+
+from shared.catalog.accepting import store
+from shared.catalog.clock import db_now
+from shared.catalog.database import Database
+from shared.catalog.drafts import Parcel, pack, rejection
+from shared.catalog.standings import lock_known
+from shared.catalog.tables import CollectionRow, KeyRow, RejectionRow
+from shared.domain import Receipt, ReceiptEntry, Rejection, Submission
+from shared.errors import (
+    CollectionNotFound,
+    DocumentNotFound,
+    InvalidRequest,
+    KeyReused,
+    LaminaError,
+)
+
+_REASONS: dict[type[LaminaError], str] = {
+    CollectionNotFound: "no-such-collection",
+    DocumentNotFound: "no-such-document",
+    KeyReused: "key-reused",
+    InvalidRequest: "bad-payload",
+}
+_REFUSALS = tuple(_REASONS)
+
+
+class SqlInbox:
+    """The port `Inbox` in SQL."""
+
+    def __init__(self, database: Database, *, kept_bytes: int = 1024 * 1024) -> None:
+        self._database = database
+        self._kept_bytes = kept_bytes
+
+    def accept(self, submission: Submission) -> Receipt:
+        """Store every document as a pending revision (or `unchanged`) of a new job.
+
+        Raises:
+            CollectionNotFound: no such collection.
+            KeyReused: the key was used with other content; kept as a rejection.
+            DocumentNotFound: a delete names a document that does not exist.
+            InvalidDocument: a document holds what the database cannot store.
+        """
+        parcel = pack(submission)
+        try:
+            return self._database.run(lambda tx: store(tx, parcel))
+        except KeyReused as error:
+            refused = _refused(submission, error)
+            self._database.run(lambda tx: self._keep(tx, refused))
+            raise
+
+    def take(self, letters: Sequence[Submission | Rejection]) -> Sequence[Receipt | Rejection]:
+        """Store many letters in one transaction, each as `accept` or as a rejection."""
+        packed = [_packed(letter) for letter in letters]
+        parcels = [one for one in packed if isinstance(one, Parcel)]
+
+        def work(tx: Connection) -> list[Receipt | Rejection]:
+            lock_known(tx, parcels)
+            return [self._deliver(tx, one) for one in packed]
+
+        return self._database.run(work)
+
+    def receipts(self, key: str) -> Sequence[ReceiptEntry]:
+        """Return what became of the messages with this key, newest first; empty if none."""
+        key = _clean(key)
+        accepted = (
+            select(KeyRow.source, KeyRow.job_id, KeyRow.received_at, CollectionRow.name)
+            .join(CollectionRow, CollectionRow.id == KeyRow.collection_id)
+            .where(KeyRow.key == key)
+        )
+        refused = select(RejectionRow).where(RejectionRow.key == key)
+        with self._database.read() as tx:
+            entries = [
+                ReceiptEntry(
+                    key=key,
+                    collection=row.name,
+                    source=row.source,
+                    status="accepted",
+                    job_id=row.job_id,
+                    reason=None,
+                    detail=None,
+                    received_at=row.received_at,
+                )
+                for row in tx.execute(accepted)
+            ]
+            entries += [
+                ReceiptEntry(
+                    key=key,
+                    collection=row.collection,
+                    source=row.source,
+                    status="rejected",
+                    job_id=None,
+                    reason=row.reason,
+                    detail=row.detail,
+                    received_at=row.received_at,
+                )
+                for row in tx.execute(refused)
+            ]
+        return sorted(entries, key=lambda entry: entry.received_at, reverse=True)
+
+    def _deliver(self, tx: Connection, letter: Parcel | Rejection) -> Receipt | Rejection:
+        if isinstance(letter, Parcel):
+            try:
+                with tx.begin_nested():
+                    return store(tx, letter)
+            except _REFUSALS as error:
+                letter = _refused(letter.submission, error)
+        self._keep(tx, letter)
+        return letter
+
+    def _keep(self, tx: Connection, letter: Rejection) -> None:
+        tx.execute(
+            insert(RejectionRow).values(
+                source=_clean(letter.source),
+                reason=_clean(letter.reason),
+                detail=_clean(letter.detail),
+                collection=_clean(letter.collection),
+                key=_clean(letter.key),
+                raw=letter.raw[: self._kept_bytes],
+                received_at=db_now(),
+            )
+        )
+
+
+def _packed(letter: Submission | Rejection) -> Parcel | Rejection:
+    if isinstance(letter, Rejection):
+        return letter
+    try:
+        return pack(letter)
+    except InvalidRequest as error:
+        return _refused(letter, error)
+
+
+def _refused(submission: Submission, error: LaminaError) -> Rejection:
+    reason = next(code for kind, code in _REASONS.items() if isinstance(error, kind))
+    return rejection(submission, reason, error.detail)
+
+
+@overload
+def _clean(text: str) -> str: ...
+@overload
+def _clean(text: None) -> None: ...
+def _clean(text: str | None) -> str | None:
+    """Replace what no database stores: rejected messages may hold anything."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,106 @@
+"""How far jobs are, read from the revisions they made."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from sqlalchemy import Connection, func, select
+
+from shared.catalog.dialect import AnyRow, AnySelect
+from shared.catalog.tables import CollectionRow, DocumentRow, JobRow, RevisionRow, VersionRow
+from shared.domain import JobIssue, JobReport, State
+
+_Place: TypeAlias = tuple[int, int | None]  # collection id, version
+
+JOBS = select(
+    JobRow.id,
+    JobRow.collection_id,
+    CollectionRow.name.label("collection"),
+    JobRow.source,
+    JobRow.key,
+    JobRow.accepted_at,
+).join(CollectionRow, CollectionRow.id == JobRow.collection_id)
+
+
+def read_jobs(tx: Connection, wanted: AnySelect) -> list[JobReport]:
+    """Return the jobs that *wanted* (a selection from `JOBS`) finds, without their issues."""
+    jobs = tx.execute(wanted).all()
+    states: dict[str, list[AnyRow]] = {job.id: [] for job in jobs}
+    for row in tx.execute(_STATES.where(RevisionRow.job_id.in_(states))):
+        states[row.job_id].append(row)
+    newest = {job.id: _newest(states[job.id]) for job in jobs}
+    loaded = _loaded(tx, {(job.collection_id, newest[job.id]) for job in jobs})
+    return [_job(job, states[job.id], newest[job.id], loaded) for job in jobs]
+
+
+def _job(
+    job: AnyRow, states: Sequence[AnyRow], version: int | None, loaded: Mapping[_Place, float]
+) -> JobReport:
+    return JobReport(
+        id=job.id,
+        collection=job.collection,
+        source=job.source,
+        key=job.key,
+        accepted_at=job.accepted_at,
+        counts={State(row.state): row.revisions for row in states},
+        version=version,
+        claimed_at=min((row.claimed_at for row in states if row.claimed_at), default=None),
+        encoded_at=max((row.encoded_at for row in states if row.encoded_at), default=None),
+        published_at=max((row.published_at for row in states if row.published_at), default=None),
+        first_loaded_at=loaded.get((job.collection_id, version)),
+    )
+
+
+def read_errors(tx: Connection, job_id: str, limit: int) -> tuple[JobIssue, ...]:
+    """Return the first errors of a job, by document."""
+    rows = tx.execute(
+        select(DocumentRow.external_id, RevisionRow.error)
+        .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
+        .where(RevisionRow.job_id == job_id, RevisionRow.error.is_not(None))
+        .order_by(RevisionRow.id)
+        .limit(limit)
+    )
+    return tuple(JobIssue(document=row.external_id, message=str(row.error)) for row in rows)
+
+
+def read_warnings(tx: Connection, job_id: str, limit: int) -> tuple[JobIssue, ...]:
+    """Return the first warnings of a job, by document."""
+    rows = tx.execute(
+        select(DocumentRow.external_id, RevisionRow.warnings)
+        .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
+        .where(RevisionRow.job_id == job_id, RevisionRow.warnings.is_not(None))
+        .order_by(RevisionRow.id)
+        .limit(limit)
+    )
+    found = [
+        JobIssue(document=row.external_id, message=message)
+        for row in rows
+        for message in json.loads(str(row.warnings))
+    ]
+    return tuple(found[:limit])
+
+
+_STATES = select(
+    RevisionRow.job_id,
+    RevisionRow.state,
+    func.count().label("revisions"),
+    func.max(RevisionRow.version).label("version"),
+    func.min(RevisionRow.claimed_at).label("claimed_at"),
+    func.max(RevisionRow.encoded_at).label("encoded_at"),
+    func.max(RevisionRow.published_at).label("published_at"),
+).group_by(RevisionRow.job_id, RevisionRow.state)
+
+
+def _newest(rows: Sequence[AnyRow]) -> int | None:
+    return max((row.version for row in rows if row.version is not None), default=None)
+
+
+def _loaded(tx: Connection, wanted: set[_Place]) -> Mapping[_Place, float]:
+    rows = tx.execute(
+        select(VersionRow.collection_id, VersionRow.version, VersionRow.first_loaded_at).where(
+            VersionRow.collection_id.in_({collection for collection, _ in wanted}),
+            VersionRow.version.in_({version for _, version in wanted if version is not None}),
+            VersionRow.first_loaded_at.is_not(None),
+        )
+    )
+    return {(row.collection_id, row.version): row.first_loaded_at for row in rows}

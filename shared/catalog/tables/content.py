@@ -1,0 +1,132 @@
+"""Collections, what they hold, and the queue of what they shall hold."""
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.catalog.tables.row import NO_REUSE, Row, partial
+
+
+class CollectionRow(Row):
+    """A collection."""
+
+    __tablename__ = "collections"
+    __table_args__ = (NO_REUSE,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[float]
+
+
+class SpaceRow(Row):
+    """A space of a collection; one of them is live."""
+
+    __tablename__ = "spaces"
+    __table_args__ = (
+        partial("uq_spaces_live", "collection_id", where="live", unique=True),
+        NO_REUSE,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    encoder: Mapped[str]
+    fingerprint: Mapped[str]
+    dimension: Mapped[int]
+    metric: Mapped[str]
+    chunking_mode: Mapped[str]
+    chunking_max_tokens: Mapped[int | None]
+    chunking_overlap_tokens: Mapped[int]
+    live: Mapped[bool]
+    created_at: Mapped[float]
+
+
+class DocumentRow(Row):
+    """A document; its row is locked while a revision of it is accepted."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("collection_id", "external_id"), NO_REUSE)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    external_id: Mapped[str]
+    external_version: Mapped[int | None]
+    """The highest that was accepted."""
+    touched_at: Mapped[float]
+    """When a revision was last accepted."""
+
+
+class RevisionRow(Row):
+    """An immutable state of a document, and its place in the queue."""
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        # Holds all that choosing a claim reads, so that a long backlog of long texts is
+        # never paged in to choose from.
+        partial(
+            "ix_revisions_queue",
+            "lane",
+            "id",
+            "collection_id",
+            "not_before",
+            "crashes",
+            "characters",
+            "accepted_at",
+            "state",
+            where="state = 'pending'",
+        ),
+        partial(
+            "ix_revisions_waiting",
+            "collection_id",
+            "state",
+            where="state IN ('pending', 'claimed')",
+        ),
+        partial("ix_revisions_claimed", "claim_id", where="state = 'claimed'"),
+        Index(None, "document_id", "id"),
+        Index(None, "job_id", "state"),
+        NO_REUSE,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    document_id: Mapped[int] = mapped_column(ForeignKey("documents.id"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    kind: Mapped[str]
+    state: Mapped[str]
+    lane: Mapped[int]
+    crashes: Mapped[int]
+    solo_crashes: Mapped[int]
+    """Crashes while it was alone in its claim."""
+    not_before: Mapped[float]
+    claim_id: Mapped[int | None] = mapped_column(ForeignKey("claims.id"))
+    """The claim that holds it or finished it."""
+    version: Mapped[int | None]
+    """First version that holds it, or the one that already said the same."""
+    characters: Mapped[int]
+    external_version: Mapped[int | None]
+    accepted_at: Mapped[float]
+    claimed_at: Mapped[float | None]
+    encoded_at: Mapped[float | None]
+    published_at: Mapped[float | None]
+    content_sha256: Mapped[str]
+    text_sha256: Mapped[str]
+    error: Mapped[str | None]
+    warnings: Mapped[str | None]
+    """JSON list; NULL for none."""
+    # The long ones last: SQLite reads a row from its start.
+    title: Mapped[str]
+    metadata_json: Mapped[str]
+    text: Mapped[str]
+
+
+class ChunkRow(Row):
+    """A passage that has a vector: `text[begins:ends]` of its revision."""
+
+    __tablename__ = "chunks"
+    __table_args__ = (Index(None, "revision_id", "ordinal"),)
+
+    vector_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    space_id: Mapped[int] = mapped_column(ForeignKey("spaces.id"))
+    ordinal: Mapped[int]
+    begins: Mapped[int]
+    ends: Mapped[int]
+    tokens: Mapped[int]

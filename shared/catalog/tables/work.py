@@ -1,0 +1,113 @@
+"""Submissions as they came, and the work on them."""
+
+from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.catalog.tables.row import NO_REUSE, Row, partial
+
+
+class JobRow(Row):
+    """One accepted submission."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(None, "accepted_at"),
+        Index(None, "collection_id", "accepted_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    source: Mapped[str]
+    key: Mapped[str | None]
+    accepted_at: Mapped[float]
+
+
+class KeyRow(Row):
+    """An idempotency key and the job it stands for."""
+
+    __tablename__ = "keys"
+    __table_args__ = (
+        UniqueConstraint("collection_id", "source", "key"),
+        Index(None, "key"),
+        NO_REUSE,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    source: Mapped[str]
+    key: Mapped[str]
+    content_sha256: Mapped[str]
+    # Deferred, because the key is taken before its job is written.
+    job_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", deferrable=True, initially="DEFERRED")
+    )
+    received_at: Mapped[float]
+
+
+class RejectionRow(Row):
+    """A message that was refused."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (Index(None, "key"), NO_REUSE)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    collection: Mapped[str | None]
+    key: Mapped[str | None]
+    received_at: Mapped[float]
+    raw: Mapped[bytes]
+
+
+class ClaimRow(Row):
+    """Revisions that one worker took together, and how it went."""
+
+    __tablename__ = "claims"
+    __table_args__ = (
+        partial("ix_claims_active", "lease_until", where="state = 'active'"),
+        NO_REUSE,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    worker: Mapped[str]
+    fingerprint: Mapped[str]
+    lane: Mapped[int]
+    state: Mapped[str]
+    """`active`, `closed`, `released` or `revoked`."""
+    documents: Mapped[int]
+    closed_by: Mapped[str]
+    claimed_at: Mapped[float]
+    lease_until: Mapped[float]
+    ended_at: Mapped[float | None]
+    reason: Mapped[str | None]
+    """Why it was released."""
+    chunks: Mapped[int | None]
+    tokens: Mapped[int | None]
+    padded_tokens: Mapped[int | None]
+    seconds: Mapped[float | None]
+
+
+class PassRow(Row):
+    """One forward pass of a claim."""
+
+    __tablename__ = "passes"
+    __table_args__ = (PrimaryKeyConstraint("claim_id", "ordinal"),)
+
+    claim_id: Mapped[int] = mapped_column(ForeignKey("claims.id"))
+    ordinal: Mapped[int]
+    rows: Mapped[int]
+    tokens: Mapped[int]
+    padded_tokens: Mapped[int]
+    seconds: Mapped[float]
+
+
+class ProcessRow(Row):
+    """A process that said it is alive."""
+
+    __tablename__ = "processes"
+
+    process: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    started_at: Mapped[float]
+    beat_at: Mapped[float]

@@ -1,0 +1,239 @@
+"""What every catalog promises of claims."""
+
+import time
+
+import pytest
+
+from shared.domain import ClaimRecord, Lane, PassRecord, State
+from shared.errors import Fenced
+from tests.contract.catalogs import RECORD, Catalog, put, puts
+
+
+@pytest.fixture(autouse=True)
+def _collection(catalog: Catalog) -> None:
+    catalog.collection()
+
+
+def test_an_empty_queue_has_nothing_to_claim(catalog: Catalog) -> None:
+    assert catalog.claim() is None
+
+
+def test_a_claim_says_what_it_holds_and_holds_it_alone(catalog: Catalog) -> None:
+    catalog.submit(*puts(3))
+
+    claim = catalog.must_claim()
+
+    assert [one.external_id for one in claim.revisions] == ["d0", "d1", "d2"]
+    assert (claim.closed_by, claim.more) == ("drained", False)
+    collection = catalog.collections.get("c")
+    assert claim.spaces == {collection.id: collection.space}
+    assert catalog.claim("host:2") is None
+
+
+def test_a_claim_takes_the_most_urgent_lane_only_and_oldest_first(catalog: Catalog) -> None:
+    catalog.submit(put("bulk"), lane=Lane.BULK)
+    catalog.submit(put("rebuild"), lane=Lane.REBUILD)
+    catalog.submit(put("first"))
+    catalog.submit(put("second"))
+
+    urgent = catalog.must_claim()
+    assert [one.external_id for one in urgent.revisions] == ["first", "second"]
+    assert urgent.more
+    assert catalog.claim(max_lane=Lane.INTERACTIVE) is None
+    assert [one.external_id for one in catalog.must_claim().revisions] == ["bulk"]
+    last = catalog.must_claim()
+    assert [one.lane for one in last.revisions] == [Lane.REBUILD]
+    assert not last.more
+
+
+def test_a_claim_stops_before_the_documents_or_the_characters_are_passed(catalog: Catalog) -> None:
+    catalog.submit(*puts(70))
+
+    by_documents = catalog.claim(max_documents=40)
+    assert by_documents is not None
+    assert (len(by_documents.revisions), by_documents.closed_by) == (40, "documents")
+    one = len("Title of d50") + len("some text")
+    by_size = catalog.claim(max_characters=10 * one + 1)
+    assert by_size is not None
+    assert (len(by_size.revisions), by_size.closed_by, by_size.more) == (10, "tokens", True)
+    exact = catalog.claim(max_documents=20)
+    assert exact is not None
+    assert (len(exact.revisions), exact.closed_by, exact.more) == (20, "drained", False)
+
+
+def test_a_document_larger_than_the_budget_is_claimed_nevertheless(catalog: Catalog) -> None:
+    catalog.submit(put("long", "x" * 1000), put("next"))
+    claim = catalog.claim(max_characters=10)
+    assert claim is not None
+    assert [one.external_id for one in claim.revisions] == ["long"]
+
+
+def test_a_claim_keeps_to_one_encoder_that_the_worker_has(catalog: Catalog) -> None:
+    catalog.collection("other", "g" * 64)
+    catalog.collection("same")
+    catalog.submit(put("g"), collection="other")
+    catalog.submit(put("f1"))
+    catalog.submit(put("f2"), collection="same")
+
+    assert catalog.claim(fingerprints=["unknown"]) is None
+    assert catalog.claim(fingerprints=[]) is None
+    first = catalog.claim(fingerprints=["f" * 64, "g" * 64])
+    second = catalog.claim(fingerprints=["f" * 64, "g" * 64])
+
+    assert first is not None
+    assert second is not None
+    assert [one.external_id for one in first.revisions] == ["g"]
+    assert first.more
+    assert [one.external_id for one in second.revisions] == ["f1", "f2"]
+    assert len(second.spaces) == 2
+
+
+def test_closing_gives_back_what_was_not_finished_and_keeps_the_record(catalog: Catalog) -> None:
+    catalog.submit(*puts(2))
+    claim = catalog.must_claim()
+    record = ClaimRecord(
+        documents=2,
+        chunks=5,
+        passes=(
+            PassRecord(rows=3, tokens=30, padded_tokens=40, seconds=0.5),
+            PassRecord(rows=2, tokens=10, padded_tokens=10, seconds=0.5),
+        ),
+        closed_by="tokens",
+    )
+
+    catalog.claims.close(claim.id, record)
+    catalog.claims.close(claim.id, RECORD)
+
+    kept = catalog.records.claims(limit=5)[0]
+    assert kept["state"] == "closed"
+    assert kept["closed_by"] == "tokens"
+    assert (kept["documents"], kept["chunks"], kept["passes"]) == (2, 5, 2)
+    assert (kept["tokens"], kept["tokens_per_second"]) == (40, 40.0)
+    assert kept["padding_waste"] == pytest.approx(0.2)
+    again = catalog.must_claim()
+    assert [one.crashes for one in again.revisions] == [0, 0]
+    with pytest.raises(Fenced):
+        catalog.claims.renew(claim.id, 30)
+
+
+def test_releasing_gives_back_after_a_delay_and_counts_no_crash(catalog: Catalog) -> None:
+    catalog.submit(*puts(2))
+    claim = catalog.must_claim()
+    attempt = catalog.register(claim)
+    commit = catalog.fit(claim, attempt)
+
+    catalog.claims.release(claim.id, delay_seconds=3600, reason="disk full")
+
+    assert catalog.claim() is None
+    with pytest.raises(Fenced):
+        catalog.publications.commit(commit)
+    assert catalog.records.claims(limit=1)[0]["reason"] == "disk full"
+    assert catalog.roster.backlog()["pending"] == 2
+
+
+def test_what_was_released_without_delay_is_claimed_again(catalog: Catalog) -> None:
+    catalog.submit(*puts(2))
+    catalog.claims.release(catalog.must_claim().id, delay_seconds=0, reason="broken pipe")
+    assert [one.crashes for one in catalog.must_claim().revisions] == [0, 0]
+
+
+def test_a_lease_that_ran_out_is_reaped_and_one_that_was_renewed_is_not(catalog: Catalog) -> None:
+    catalog.submit(*puts(2))
+    lost = catalog.claim("host:1", max_documents=1, lease_seconds=-1)
+    kept = catalog.claim("host:2", max_documents=1, lease_seconds=-1)
+    assert lost is not None
+    assert kept is not None
+    catalog.claims.renew(kept.id, 30)
+
+    assert catalog.claims.reap(max_crashes=3) == 1
+    assert catalog.claims.reap(max_crashes=3) == 0
+
+    with pytest.raises(Fenced):
+        catalog.claims.renew(lost.id, 30)
+    catalog.claims.renew(kept.id, 30)
+    suspect = catalog.must_claim()
+    assert [one.id for one in suspect.revisions] == [lost.revisions[0].id]
+    assert suspect.revisions[0].crashes == 1
+
+
+def test_the_lease_is_measured_by_the_clock_of_the_catalog(catalog: Catalog) -> None:
+    catalog.submit(put("a"))
+    claim = catalog.claim(lease_seconds=20)
+    assert claim is not None
+    kept = catalog.records.claims(limit=1)[0]
+    lease_until = kept["lease_until"]
+    assert isinstance(lease_until, float)
+    assert lease_until - catalog.roster.now() == pytest.approx(20, abs=5)
+    assert catalog.roster.now() == pytest.approx(time.time(), abs=5)
+
+
+def test_a_dead_worker_loses_all_its_claims_and_no_other_does(catalog: Catalog) -> None:
+    catalog.submit(*puts(3))
+    for worker in ("host:1", "host:1", "host:11"):
+        catalog.must_claim(worker, max_documents=1)
+
+    assert catalog.claims.reap(worker="host:1", max_crashes=3) == 2
+    assert catalog.claims.reap(worker="host:%", max_crashes=3) == 0
+    assert catalog.roster.backlog()["claimed"] == 1
+
+
+def test_suspects_are_claimed_alone_and_others_pass_them_by(catalog: Catalog) -> None:
+    catalog.submit(*puts(3))
+    catalog.must_claim("host:1")
+    catalog.submit(put("innocent"))
+    catalog.claims.reap(worker="host:1", max_crashes=3)
+
+    claims = [catalog.must_claim("host:2") for _ in range(4)]
+
+    held = [([one.external_id for one in claim.revisions], claim.closed_by) for claim in claims]
+    assert held == [
+        (["d0"], "suspect"),
+        (["d1"], "suspect"),
+        (["d2"], "suspect"),
+        (["innocent"], "drained"),
+    ]
+    assert [claim.more for claim in claims] == [True, True, True, False]
+
+
+def test_a_suspect_behind_others_is_not_in_their_claim(catalog: Catalog) -> None:
+    catalog.submit(put("late"), lane=Lane.BULK)
+    catalog.must_claim("host:1")
+    catalog.claims.reap(worker="host:1", max_crashes=3)
+    catalog.claims.release(catalog.must_claim().id, delay_seconds=0, reason="x")
+    catalog.submit(put("after"), lane=Lane.BULK)
+    suspect = catalog.must_claim()
+    catalog.submit(put("b0"), put("b1"), lane=Lane.BULK)
+    catalog.claims.release(suspect.id, delay_seconds=0.0, reason="x")
+
+    held = [[one.external_id for one in catalog.must_claim().revisions] for _ in range(2)]
+
+    assert held == [["late"], ["after", "b0", "b1"]]
+
+
+def test_only_a_document_that_was_alone_each_time_is_given_up(catalog: Catalog) -> None:
+    receipt = catalog.submit(*puts(2))
+    catalog.must_claim("host:1")  # both, so neither is proven guilty
+    catalog.claims.reap(worker="host:1", max_crashes=2)
+    for _ in range(2):
+        assert len(catalog.must_claim("host:1").revisions) == 1
+        catalog.claims.reap(worker="host:1", max_crashes=2)
+
+    job = catalog.records.job(receipt.job_id)
+
+    assert job.counts == {State.FAILED: 1, State.PENDING: 1}
+    assert [issue.document for issue in job.errors] == ["d0"]
+    assert "2 times" in job.errors[0].message
+    assert catalog.must_claim().revisions[0].external_id == "d1"
+
+
+def test_a_reaped_claim_that_is_released_or_closed_late_stays_as_it_is(catalog: Catalog) -> None:
+    catalog.submit(put("a"))
+    claim = catalog.must_claim("host:1")
+    catalog.claims.reap(worker="host:1", max_crashes=3)
+    second = catalog.must_claim("host:2")
+
+    catalog.claims.close(claim.id, RECORD)
+    catalog.claims.release(claim.id, delay_seconds=0, reason="late")
+
+    assert catalog.records.claims(limit=5)[1]["state"] == "revoked"
+    assert catalog.publish(second, "host:2").version == 1
