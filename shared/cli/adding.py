@@ -1,0 +1,202 @@
+"""`lamina add`: documents from files into a collection, until they can be found."""
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from shared.cli import configuration, jsonlines
+from shared.cli.client import Client
+from shared.cli.jsonlines import STDIN, BadLine, Extra, Line
+from shared.cli.sending import Sender, batches
+from shared.cli.terminal import (
+    Exit,
+    Failure,
+    answer,
+    answer_json,
+    complain,
+    err,
+    failures,
+    states_in_words,
+)
+from shared.cli.waiting import Tally, Tracker
+
+_LOOK_SECONDS = 0.25
+_SHOWN = 10
+
+
+class LaneName(StrEnum):
+    """Who goes first."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+@dataclass(slots=True)
+class _Load:
+    """One `add` under way."""
+
+    files: Sequence[Path]
+    extra: Extra
+    skip_bad: bool
+    total: int | None = None
+    """Documents in all files; unknown when one is stdin."""
+    skipped: list[BadLine] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Read all files once, so that a bad line stops the load before it begins.
+
+        Raises:
+            BadLine: unless bad lines are skipped.
+            Failure: a file cannot be read.
+        """
+        if STDIN in self.files:
+            return
+        self.total = 0
+        for path in self.files:
+            for line in jsonlines.read(path, self.extra):
+                if isinstance(line, Line):
+                    self.total += 1
+                elif not self.skip_bad:
+                    raise line
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the documents; collect or raise what is none."""
+        for path in self.files:
+            for line in jsonlines.read(path, self.extra):
+                if isinstance(line, Line):
+                    yield line
+                elif self.skip_bad:
+                    self.skip(line)
+                else:
+                    raise line
+
+    def skip(self, bad: BadLine) -> None:
+        """Remember a document that was left out."""
+        self.skipped.append(bad)
+        if len(self.skipped) <= _SHOWN:
+            complain(f"skipped {bad}")
+
+
+def add(  # noqa: PLR0913 - one parameter an option
+    files: Annotated[list[Path], typer.Argument(help="JSON Lines, also .gz; - is stdin.")],
+    *,
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Where to.")] = "default",
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Return once all is accepted.")
+    ] = False,
+    lane: Annotated[LaneName, typer.Option(help="bulk lets others go first.")] = LaneName.BULK,
+    batch: Annotated[int, typer.Option(min=1, help="Documents in one request.")] = 500,
+    key: Annotated[
+        str | None, typer.Option(help="Begins the idempotency keys; same key: a repeat is none.")
+    ] = None,
+    extra: Annotated[Extra, typer.Option(help="Fields that are not known.")] = Extra.REFUSE,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave bad lines out instead of stopping.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    r"""Add documents and wait until all of them can be found.
+
+    A line is an object with `id` (or `_id`), `title`, `text` and `metadata`. An id that exists is
+    replaced; content that is there already is not encoded again. Files are checked before
+    anything is sent.
+
+    \b
+    lamina add corpus.jsonl --collection papers
+    zcat dump.gz | lamina add - -c papers --no-wait
+
+    Exit codes: 0 all found, 1 documents failed, 2 bad input, 3 not reachable.
+    """
+    with failures():
+        load = _Load(files, extra, skip_bad)
+        load.check()
+        with Client.open(configuration.load()) as client:
+            sender = Sender(
+                client=client,
+                collection=collection,
+                lane=lane.value,
+                run=key or f"add-{uuid.uuid4().hex[:12]}",
+                skip_bad=load.skip if skip_bad else None,
+            )
+            tally = _run(load, sender, Tracker(client, collection), size=batch, wait=not no_wait)
+        _report(tally, load, waited=not no_wait, as_json=json)
+        if tally.failed:
+            raise SystemExit(Exit.FAILED)
+
+
+def _run(load: _Load, sender: Sender, tracker: Tracker, *, size: int, wait: bool) -> Tally:
+    """Send everything, then wait for it."""
+    bar = Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        console=err,
+        disable=not err.is_terminal,
+    )
+    started = time.monotonic()
+    with bar:
+        sent = bar.add_task("sent", total=load.total, rate="")
+        found = bar.add_task("searchable", total=load.total, rate="", visible=wait)
+
+        def show() -> None:
+            speed = tracker.settled / max(time.monotonic() - started, 1e-3)
+            bar.update(sent, completed=tracker.tally.accepted)
+            bar.update(found, completed=tracker.settled, rate=f"{speed:,.0f}/s")
+
+        looked = started
+        try:
+            for part in batches(load.lines(), documents=size):
+                for done in sender.send(part):
+                    tracker.add(done.job_id, done.documents)
+                if wait and time.monotonic() - looked > _LOOK_SECONDS:
+                    tracker.look()
+                    looked = time.monotonic()
+                show()
+        except Failure as failure:
+            accepted = tracker.tally.accepted
+            raise Failure(f"{failure}\n{accepted:,} documents were accepted.", failure.code) from (
+                failure
+            )
+        bar.update(sent, total=tracker.tally.accepted)
+        bar.update(found, total=tracker.tally.accepted)
+        while wait and tracker.waiting:
+            tracker.look()
+            show()
+            if tracker.waiting:
+                time.sleep(_LOOK_SECONDS)
+    return tracker.tally
+
+
+def _report(tally: Tally, load: _Load, *, waited: bool, as_json: bool) -> None:
+    if as_json:
+        answer_json(
+            {
+                "accepted": tally.accepted,
+                "waited": waited,
+                "counts": dict(tally.counts),
+                "failed": tally.failed,
+                "skipped": [{"where": bad.where, "error": bad.what} for bad in load.skipped],
+                "errors": tally.errors,
+                "warnings": tally.warnings,
+            }
+        )
+        return
+    done = f": {states_in_words(tally.counts)}" if waited else ""
+    answer(f"{tally.accepted:,} accepted{done}")
+    if load.skipped:
+        answer(f"{len(load.skipped):,} skipped")
+    for title, issues in (("failed", tally.errors), ("warnings", tally.warnings)):
+        if issues:
+            many = f"{len(issues):,}" if len(issues) < 1000 else "1,000 or more"  # noqa: PLR2004
+            answer(f"{title}: {many}")
+            for issue in issues[:_SHOWN]:
+                answer(f"  {issue['document']}: {issue['message']}")

@@ -1,0 +1,199 @@
+"""A small client of Lamina's API: the address and key from the settings, errors in words."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from shared.cli.replies import (
+    Accepted,
+    Body,
+    CollectionReply,
+    JobReply,
+    RejectionReply,
+    SearchReply,
+    StatusReply,
+)
+from shared.cli.terminal import Exit, Failure
+from shared.settings import LOOPBACK, Settings
+
+_BUSY = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class Unreachable(Failure):
+    """Lamina did not answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Exit.UNREACHABLE)
+
+
+class Refused(Failure):
+    """Lamina answered, and the answer was no."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.busy = self.status in _BUSY
+        """Whether the same request may succeed a little later."""
+        self.retry_after_seconds = _seconds(response.headers.get("Retry-After"))
+        problem = _problem(response)
+        self.faults: list[tuple[str, str]] = [
+            (str(fault.get("pointer", "")), str(fault.get("detail", "")))
+            for fault in problem.get("errors") or []
+            if isinstance(fault, dict)
+        ]
+        super().__init__(_in_words(response, problem, self.faults), _code(self.status))
+
+
+class Client:
+    """Speaks to one Lamina. Safe for several threads; close it."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Connect lazily to the Lamina that *settings* name.
+
+        Raises:
+            ConfigurationError: the admin key cannot be read.
+        """
+        key = settings.read_admin_key()
+        return cls(
+            httpx.Client(
+                base_url=settings.web_url,
+                timeout=_TIMEOUT,
+                # Loading the certificates takes longer than the rest of a command.
+                verify=settings.web_url.startswith("https:"),
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                # A proxy of the environment has no business between this machine and itself.
+                trust_env=urlsplit(settings.web_url).hostname not in LOOPBACK,
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def collections(self) -> list[CollectionReply]:
+        """Return every collection."""
+        return cast("list[CollectionReply]", self._get("/api/v1/collections")["collections"])
+
+    def create_collection(self, request: Body) -> CollectionReply:
+        """Create a collection."""
+        return cast("CollectionReply", self._call("POST", "/api/v1/collections", json=request))
+
+    def submit(self, collection: str, body: bytes, *, key: str, lane: str) -> Accepted:
+        """Hand over documents, `{"documents": […]}` as UTF-8 JSON."""
+        answer = self._call(
+            "POST",
+            f"/api/v1/collections/{quote(collection, safe='')}/documents",
+            params={"lane": lane},
+            headers={"Idempotency-Key": key, "Content-Type": "application/json"},
+            content=body,
+        )
+        return cast("Accepted", answer)
+
+    def job(self, job_id: str) -> JobReply:
+        """Return a job with its errors and warnings."""
+        return cast("JobReply", self._get(f"/api/v1/jobs/{quote(job_id, safe='')}"))
+
+    def jobs(self, *, limit: int, collection: str | None) -> list[JobReply]:
+        """Return the newest jobs."""
+        params = {"limit": limit} | ({"collection": collection} if collection else {})
+        return cast("list[JobReply]", self._get("/api/v1/jobs", params)["jobs"])
+
+    def search(self, collection: str, request: Body) -> SearchReply:
+        """Search; *request* holds `q` and, when wanted, `k`, `version`, `after`."""
+        where = f"/api/v1/collections/{quote(collection, safe='')}/search"
+        return cast("SearchReply", self._call("POST", where, json=request))
+
+    def rejections(self, *, limit: int) -> list[RejectionReply]:
+        """Return the newest rejected messages."""
+        found = self._get("/api/v1/rejections", {"limit": limit})["rejections"]
+        return cast("list[RejectionReply]", found)
+
+    def status(self) -> StatusReply:
+        """Return what runs and what waits."""
+        return cast("StatusReply", self._get("/api/v1/status"))
+
+    def _get(self, path: str, params: Mapping[str, str | int] | None = None) -> Body:
+        return self._call("GET", path, params=params)
+
+    def _call(self, method: str, path: str, **request: Any) -> Body:
+        """Send a request; return the JSON object of a successful answer.
+
+        Raises:
+            Unreachable: no answer.
+            Refused: an error answer.
+        """
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.ConnectError as error:
+            raise Unreachable(
+                f"Lamina is not running at {self._http.base_url}; start it with ./run ({error})"
+            ) from error
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise Unreachable(
+                f"Lamina at {self._http.base_url} did not answer: {reason}"
+            ) from error
+        if not response.is_success:
+            raise Refused(response)
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise Unreachable(f"What answers at {response.url} is not Lamina.") from error
+        return cast("Body", body)
+
+
+def _problem(response: httpx.Response) -> Body:
+    """Return the problem details (RFC 9457) of an error answer; empty if it has none."""
+    if "json" not in response.headers.get("Content-Type", ""):
+        return {}
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _in_words(response: httpx.Response, problem: Body, faults: list[tuple[str, str]]) -> str:
+    title = problem.get("title") or response.reason_phrase
+    detail = problem.get("detail")
+    message = f"{title}: {detail}" if detail and detail != title else str(title)
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        message += " (set LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE)"
+    lines = [f"  {pointer}: {what}" for pointer, what in faults[:20]]
+    if len(faults) > len(lines):
+        lines.append(f"  and {len(faults) - len(lines)} more")
+    return "\n".join([f"{message} (HTTP {response.status_code})", *lines])
+
+
+def _code(status: int) -> Exit:
+    if status in _BUSY:
+        return Exit.UNREACHABLE
+    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return Exit.USAGE if is_ours else Exit.FAILED
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return a `Retry-After` given in seconds; a date is not used by Lamina."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None

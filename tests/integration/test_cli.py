@@ -1,0 +1,187 @@
+"""The user's commands against a running Lamina."""
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.running import RunningLamina
+
+pytestmark = pytest.mark.timeout(400)
+
+ANIMALS = {
+    "whale": "The blue whale is the largest mammal that lives in the sea.",
+    "eagle": "Eagles are birds of prey that build nests on high cliffs.",
+    "bread": "Bread is baked from a dough of flour, water, salt and yeast.",
+    "engine": "A diesel engine ignites fuel by compressing the air in its cylinders.",
+}
+
+
+@pytest.fixture(scope="module")
+def lamina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLamina]:
+    """A Lamina with the collection `things`."""
+    folder = tmp_path_factory.mktemp("cli")
+    environment = {"LAMINA_ENCODING_WORKERS": "1", "LAMINA_LIMITS_TEXT_CHARACTERS": "5000"}
+    with RunningLamina(folder / "var", environment) as running:
+        succeed(running, "collections", "create", "things", "--chunking", "none")
+        path = write(folder / "things.jsonl.gz", ANIMALS)
+        succeed(running, "add", str(path), "-c", "things", "--batch", "3")
+        yield running
+
+
+def write(path: Path, documents: dict[str, str]) -> Path:
+    lines = b"".join(
+        json.dumps({"_id": name, "text": text}).encode() + b"\n" for name, text in documents.items()
+    )
+    path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
+    return path
+
+
+def succeed(lamina: RunningLamina, *arguments: str, stdin: bytes = b"") -> Any:
+    """Run a command that must succeed; return what its --json says."""
+    done = lamina.run(*arguments, "--json", stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_was_added_is_found_by_meaning(lamina: RunningLamina) -> None:
+    found = succeed(lamina, "search", "an animal in the ocean", "-c", "things", "-k", "2")
+
+    assert found["hits"][0]["id"] == "whale"
+    assert len(found["hits"]) == 2
+
+
+def test_a_person_gets_lines_instead_of_json(lamina: RunningLamina) -> None:
+    done = lamina.run("search", "baking", "-c", "things", "-k", "1")
+
+    assert done.returncode == 0
+    assert "bread" in done.stdout.splitlines()[0]
+    assert "of things version" in done.stderr
+
+
+def test_the_same_file_again_changes_nothing(lamina: RunningLamina, tmp_path: Path) -> None:
+    again = succeed(lamina, "add", str(write(tmp_path / "a.jsonl", ANIMALS)), "-c", "things")
+
+    assert again["counts"]["unchanged"] == again["accepted"] == 4
+    assert again["counts"].get("indexed", 0) == 0
+
+
+def test_adding_returns_only_when_the_new_version_is_served(lamina: RunningLamina) -> None:
+    for number in range(3):
+        text = f"The lighthouse of year {number} burns oil."
+        line = json.dumps({"id": "lighthouse", "text": text}).encode()
+        succeed(lamina, "add", "-", "-c", "things", stdin=line)
+        found = succeed(lamina, "search", "lighthouse", "-c", "things", "-k", "1")
+        assert found["hits"][0]["passage"] == text
+
+
+def test_documents_without_an_id_are_not_doubled(lamina: RunningLamina) -> None:
+    succeed(lamina, "collections", "create", "nameless")
+    for _ in range(2):
+        succeed(lamina, "add", "-", "-c", "nameless", stdin=b'{"text": "no name"}')
+
+    found = succeed(lamina, "search", "no name", "-c", "nameless")
+    assert len(found["hits"]) == 1
+
+
+def test_a_bad_line_stops_before_anything_is_sent(lamina: RunningLamina, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"id": "new", "text": "fine"}\n{"id": "worse"}\n')
+
+    done = lamina.run("add", str(path), "-c", "things")
+
+    assert done.returncode == 2
+    assert f"{path}:2: it has neither `text` nor `title`" in done.stderr
+    assert lamina.run("search", "fine", "-c", "things", "--json").stdout.count('"new"') == 0
+
+
+def test_bad_lines_can_be_skipped_also_those_that_only_the_server_finds(
+    lamina: RunningLamina, tmp_path: Path
+) -> None:
+    path = tmp_path / "mixed.jsonl"
+    long = json.dumps({"id": "long", "text": "word " * 2000})
+    path.write_text(f'nonsense\n{long}\n{{"id": "good", "text": "A lantern."}}\n')
+
+    assert lamina.run("add", str(path), "-c", "things").returncode == 2
+    result = succeed(lamina, "add", str(path), "-c", "things", "--skip-bad")
+
+    assert result["accepted"] == 1
+    assert [bad["where"] for bad in result["skipped"]] == [f"{path}:1", f"{path}:2"]
+
+
+def test_what_was_cut_off_is_a_warning(lamina: RunningLamina) -> None:
+    line = json.dumps({"id": "cut", "text": "The river and its banks. " * 150}).encode()
+
+    result = succeed(lamina, "add", "-", "-c", "things", stdin=line)
+
+    assert [warning["document"] for warning in result["warnings"]] == ["cut"]
+
+
+def test_an_unknown_collection_is_exit_code_2(lamina: RunningLamina) -> None:
+    done = lamina.run("add", "-", "-c", "nowhere", stdin=b'{"id": "a", "text": "x"}')
+
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
+
+
+def test_quality_is_measured_with_beir_files(lamina: RunningLamina, tmp_path: Path) -> None:
+    queries = {"1": "sea animal", "2": "loaf from the oven", "3": "never judged"}
+    path = write(tmp_path / "queries.jsonl", queries)
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text("query-id\tcorpus-id\tscore\n1\twhale\t1\n2\tbread\t1\n")
+
+    arguments = ("--queries", str(path), "--qrels", str(qrels))
+    found = succeed(lamina, "eval", "-c", "things", *arguments)
+
+    assert found["queries"] == 2
+    assert found["ndcg_at_10"] == found["mrr_at_10"] == found["recall_at_100"] == 1
+    table = lamina.run("eval", "-c", "things", *arguments).stdout
+    assert "nDCG@10" in table
+    assert "1.0000" in table
+
+
+def test_status_jobs_and_collections_can_be_read_and_parsed(lamina: RunningLamina) -> None:
+    status = succeed(lamina, "status", "--need", "index", "--need", "web")
+    jobs = succeed(lamina, "jobs", "-c", "things", "--limit", "3")
+    one = succeed(lamina, "jobs", jobs[0]["id"])
+    collections = {one["name"]: one for one in succeed(lamina, "collections", "list")}
+
+    assert status["processes"] == {"index": 1, "intake": 1, "upkeep": 1, "web": 1}
+    assert len(jobs) == 3
+    assert (one["id"], one["finished"]) == (jobs[0]["id"], True)
+    assert collections["things"]["documents"] >= 4
+    for command in ("status", "jobs", "collections"):
+        shown = lamina.run(command, *(["list"] if command == "collections" else []))
+        assert shown.returncode == 0, shown.stderr
+        assert "things" in shown.stdout
+    assert lamina.run("jobs", jobs[0]["id"]).stdout.startswith(jobs[0]["id"])
+
+
+def test_status_fails_when_a_needed_process_is_not_there(lamina: RunningLamina) -> None:
+    done = lamina.run("status", "--need", "gardener")
+
+    assert done.returncode == 1
+    assert "gardener" in done.stderr
+
+
+def test_a_rejected_message_is_listed_with_its_reason(lamina: RunningLamina) -> None:
+    with redis.Redis.from_url(lamina.broker_url) as producer:
+        producer.lpush("lamina.submit", "this is not json")
+    deadline = time.monotonic() + 60
+    while not (found := succeed(lamina, "rejections")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+    assert found[0]["reason"]
+    assert found[0]["reason"] in lamina.run("rejections").stdout
+
+
+def test_installed_models_are_listed(lamina: RunningLamina) -> None:
+    assert [model["name"] for model in succeed(lamina, "models", "list")] == [
+        "sentence-transformers/all-MiniLM-L6-v2"
+    ]

@@ -1,0 +1,118 @@
+"""The command line as a whole: help, exit codes, and what it does not import."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from shared.cli.commands import app
+from shared.cli.evaluating import read_qrels, read_queries
+from shared.cli.terminal import Exit, Failure, code_of
+from shared.errors import BrokerUnavailable, ConfigurationError, InvalidRequest, ModelUnavailable
+from tests.running import free_port
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMANDS = [
+    ("up",),
+    ("add",),
+    ("search",),
+    ("collections", "create"),
+    ("collections", "list"),
+    ("status",),
+    ("jobs",),
+    ("rejections",),
+    ("eval",),
+    ("models", "pull"),
+    ("models", "list"),
+    ("broker-url",),
+    ("migrate",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"]).output
+
+    assert f"lamina {' '.join(command)}" in shown or "./run broker-url" in shown
+    assert command == ("up",) or "--json" in shown
+
+
+def test_the_help_lists_the_exit_codes_and_every_command() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+
+    assert "Exit codes of every command: 0" in shown
+    assert all(f"\n  {command[0]} " in shown for command in COMMANDS)
+
+
+def test_user_commands_load_no_heavy_library() -> None:
+    script = (
+        "import sys; from shared.cli import commands;"
+        "heavy = {'torch', 'transformers', 'faiss', 'sqlalchemy', 'celery', 'flask', 'redis'};"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidRequest("x"), Exit.USAGE),
+        (ConfigurationError("x"), Exit.USAGE),
+        (BrokerUnavailable("x"), Exit.UNREACHABLE),
+        (ModelUnavailable("x"), Exit.FAILED),
+    ],
+)
+def test_errors_have_the_documented_exit_codes(
+    error: InvalidRequest | ConfigurationError | BrokerUnavailable | ModelUnavailable, code: Exit
+) -> None:
+    assert code_of(error) is code
+
+
+def test_a_lamina_that_does_not_run_is_exit_code_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMINA_PORT", str(free_port()))
+
+    done = CliRunner().invoke(app, ["status"])
+
+    assert done.exit_code == 3
+
+
+def test_a_wrong_option_is_exit_code_2() -> None:
+    assert CliRunner().invoke(app, ["search", "x", "-k", "0"]).exit_code == 2
+
+
+def test_beir_files_are_read(tmp_path: Path) -> None:
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "1", "text": "what\u2028now"}\n\n{"_id": 2, "text": "b"}\n')
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text('query-id\tcorpus-id\tscore\n1\tdoc "one\t1\n1\td2\t0\n2\td3\t2\n')
+
+    assert read_queries(queries) == {"1": "what\u2028now", "2": "b"}
+    assert read_qrels(qrels) == {"1": {'doc "one': 1, "d2": 0}, "2": {"d3": 2}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["1\t2\t1\n", "query-id\tcorpus-id\tscore\n1\t2\n", "query-id,corpus-id,score\n1,2,3\n"],
+)
+def test_a_wrong_judgement_file_is_named_with_the_line(tmp_path: Path, content: str) -> None:
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text(content + "x\ty\n")
+
+    with pytest.raises(Failure, match=r"qrels\.tsv:\d: wanted query-id") as caught:
+        read_qrels(qrels)
+
+    assert caught.value.code is Exit.USAGE
+
+
+def test_a_wrong_query_is_named_with_its_line(tmp_path: Path) -> None:
+    queries = tmp_path / "queries.jsonl"
+    queries.write_text('{"_id": "1", "text": "a"}\n{"_id": "2"}\n')
+
+    with pytest.raises(Failure, match=r"queries\.jsonl:2: a query has"):
+        read_queries(queries)
