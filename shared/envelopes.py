@@ -13,6 +13,7 @@ from typing import NoReturn, cast
 
 from shared import schemas
 from shared.domain import Json
+from shared.nesting import deeper_than
 
 TASK = "lamina.submit.v1"
 _MAX_DEPTH = 64
@@ -147,7 +148,7 @@ def _parse_json(raw: bytes, what: str) -> Json:
         raise Malformed("too-deep", f"{what} is nested too deeply.") from None
     except ValueError as error:
         raise Malformed("not-json", f"{what} is not JSON in UTF-8: {error}") from None
-    if _deeper_than(value, _MAX_DEPTH):
+    if deeper_than(value, _MAX_DEPTH):
         raise Malformed("too-deep", f"{what} is nested deeper than {_MAX_DEPTH}.")
     return value
 
@@ -155,19 +156,3 @@ def _parse_json(raw: bytes, what: str) -> Json:
 def _refuse_constant(name: str) -> NoReturn:
     msg = f"{name} is not a JSON number"
     raise ValueError(msg)
-
-
-def _deeper_than(value: Json, depth: int) -> bool:
-    """Walk level by level, since what recurses later must not exhaust the stack."""
-    level: list[Json] = [value]
-    for _ in range(depth):
-        inner: list[Json] = []
-        for one in level:
-            if isinstance(one, Mapping):
-                inner.extend(one.values())
-            elif isinstance(one, list):
-                inner.extend(one)
-        if not inner:
-            return False
-        level = inner
-    return True

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from shared.domain import (
     DocumentLimits,
@@ -15,6 +15,7 @@ from shared.domain import (
     sha256_of,
 )
 from shared.errors import Fault, InvalidDocument, TooLarge
+from shared.nesting import deeper_than
 from shared.ports import Bell, Inbox
 
 _FIELDS = frozenset({"id", "title", "text", "metadata", "external_version"})
@@ -171,7 +172,7 @@ def _parse_metadata(
     if not isinstance(raw, Mapping):
         faults.append(Fault(where, "must be an object"))
         return {}
-    if _deeper_than(raw, limits.metadata_depth):
+    if deeper_than(raw, limits.metadata_depth):
         faults.append(Fault(where, f"is nested deeper than {limits.metadata_depth}"))
         return {}
     try:
@@ -184,22 +185,6 @@ def _parse_metadata(
     elif len(text.encode()) > limits.metadata_bytes:
         faults.append(Fault(where, f"is larger than {limits.metadata_bytes} bytes as JSON"))
     return raw
-
-
-def _deeper_than(value: Json, depth: int) -> bool:
-    """Walk level by level, so that hostile nesting cannot exhaust the stack."""
-    level: Sequence[Json] = [value]
-    for _ in range(depth):
-        inner: list[Json] = []
-        for one in level:
-            if isinstance(one, Mapping):
-                inner.extend(one.values())
-            elif isinstance(one, list):
-                inner.extend(one)
-        if not inner:
-            return False
-        level = inner
-    return any(isinstance(one, Mapping | list) for one in level)
 
 
 def _strings(value: Json) -> Iterator[str]:

@@ -44,7 +44,8 @@ from shared.search import Searcher, SearchRequest, search
 from shared.settings import MergeSettings
 from shared.snapshots import Snapshots
 from shared.upkeep import Upkeep
-from tests.fakes.wayward import OneEncoder, WaywardEncoder
+from tests.fakes.encoder import FakeEncoders
+from tests.fakes.wayward import WaywardEncoder
 
 LIMITS = DocumentLimits(
     documents=1000,
@@ -115,7 +116,7 @@ class World:
         database = Database(database_url or f"sqlite:///{folder / 'catalog.db'}")
         database.migrate()
         encoder = WaywardEncoder()
-        encoders = OneEncoder(encoder)
+        encoders = FakeEncoders(encoder)
         collections = SqlCollections(database)
         collection = collections.create(
             "c",

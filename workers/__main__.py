@@ -6,6 +6,7 @@ after a fault that only a fresh process may get over; the supervisor starts it a
 
 import argparse
 import importlib
+import socket
 import sys
 from typing import Protocol, cast
 
@@ -32,8 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--parent-fd", type=int, metavar="N", help="end when this pipe closes")
     parser.add_argument(
         "--name",
-        default="0",
-        help="the intake's name; one that is started again under its name goes on where it was",
+        default=socket.gethostname(),
+        help="the intake's name, by default the host's; one that is started again under its name "
+        "goes on where it was, and two at once need two names",
     )
     options = parser.parse_args(arguments)
     process.handle_signals()

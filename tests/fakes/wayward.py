@@ -1,40 +1,19 @@
-"""An encoder for tests that can be told to misbehave, and a store that holds only it."""
+"""An encoder for tests that can be told to misbehave."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from shared.domain import Chunked, Chunking, EncoderCard, Passage, PassRecord, Vectors
-from shared.errors import EncoderNotInstalled, IndexUnavailable, UnencodableDocument
-from shared.ports import Encoder
+from shared.domain import Passage, PassRecord, Vectors
+from shared.errors import IndexUnavailable, UnencodableDocument
 from tests.fakes.encoder import HashEncoder
 
 
-class OneEncoder:
-    """An encoder store with a single encoder."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-
-    def cards(self) -> Sequence[EncoderCard]:
-        return [self._encoder.card]
-
-    def card(self, name: str) -> EncoderCard:
-        if name != self._encoder.card.name:
-            raise EncoderNotInstalled
-        return self._encoder.card
-
-    def load(self, fingerprint: str) -> Encoder:
-        if fingerprint != self._encoder.card.fingerprint:
-            raise EncoderNotInstalled
-        return self._encoder
-
-
-class WaywardEncoder:
-    """A `HashEncoder` that counts and fails on demand."""
+class WaywardEncoder(HashEncoder):
+    """A `HashEncoder` that counts, and fails on demand."""
 
     def __init__(self) -> None:
-        self._encoder = HashEncoder()
+        super().__init__()
         self._refused: set[str] = set()
         self._scales: dict[str, float] = {}
         self._broken = False
@@ -42,10 +21,6 @@ class WaywardEncoder:
         """Passages encoded so far."""
         self.pass_rows = 64
         self.on_pass: Callable[[], None] = lambda: None
-
-    @property
-    def card(self) -> EncoderCard:
-        return self._encoder.card
 
     def refuse(self, word: str) -> None:
         """Fail on every passage that holds *word*, as a model that chokes on it."""
@@ -63,9 +38,6 @@ class WaywardEncoder:
         """Work again."""
         self._broken = False
 
-    def chunk(self, title: str, text: str, rule: Chunking) -> Chunked:
-        return self._encoder.chunk(title, text, rule)
-
     def encode(
         self, passages: Sequence[Passage], *, between: Callable[[], None] | None = None
     ) -> tuple[Vectors, Sequence[PassRecord]]:
@@ -80,7 +52,7 @@ class WaywardEncoder:
             if start and between:
                 between()
             some = passages[start : start + self.pass_rows]
-            vectors, done = self._encoder.encode(some)
+            vectors, done = super().encode(some)
             scales = [
                 max([factor for word, factor in self._scales.items() if word in one.input] or [1])
                 for one in some
@@ -90,6 +62,3 @@ class WaywardEncoder:
             self.encoded += len(some)
             self.on_pass()
         return np.concatenate(rows), records
-
-    def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, Sequence[bool]]:
-        return self._encoder.encode_queries(queries)

@@ -16,19 +16,6 @@ from shared.queue import INDEX_QUEUE, CeleryBell
 from tests.redis_server import RedisServer
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[redis.Redis]:
-    with server.client() as connected:
-        connected.flushall()
-        yield connected
-
-
 @pytest.fixture
 def bell(server: RedisServer, client: redis.Redis) -> Iterator[CeleryBell]:
     opened = CeleryBell(server.url)

@@ -1,6 +1,5 @@
 """From accepted text to a found passage, over the real catalog and the real index files."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +11,6 @@ from shared.errors import Retryable
 from shared.indexing import index_next
 from shared.ingest import deletion, submit
 from tests.worlds import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World.open(tmp_path) as world:
-        yield world
 
 
 def test_accepted_documents_are_indexed_in_one_version_and_found(world: World) -> None:

@@ -22,25 +22,6 @@ from workers.intake.redis_source import RedisSource
 QUEUE = "lamina.submit"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as started:
-        yield started
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[redis.Redis]:
-    with server.client() as connected:
-        connected.flushall()
-        yield connected
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World.open(tmp_path) as opened:
-        yield opened
-
-
 @dataclass
 class Desk:
     """An intake in this process."""

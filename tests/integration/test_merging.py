@@ -1,20 +1,11 @@
 """Merges beside everything else: searches, deletes and each other."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from shared.ingest import deletion, submit
 from shared.upkeep import merge_next
 from tests.worlds import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World.open(tmp_path) as world:
-        yield world
 
 
 def add_segments(world: World, count: int) -> None:

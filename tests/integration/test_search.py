@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,6 @@ from shared.errors import (
 from shared.indexing import index_next
 from shared.search import SearchRequest, search
 from tests.worlds import World
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World.open(tmp_path) as world:
-        yield world
 
 
 def test_an_empty_collection_answers_with_no_hits_at_version_zero(world: World) -> None:

@@ -30,7 +30,8 @@ from shared.search import Searcher
 from shared.services import Services, document_limits, open_bench
 from shared.settings import Settings
 from shared.snapshots import Snapshots
-from tests.fakes.wayward import OneEncoder, WaywardEncoder
+from tests.fakes.encoder import FakeEncoders
+from tests.fakes.wayward import WaywardEncoder
 from tests.worlds import CountingBell
 from web import Lamina, create_app
 
@@ -140,7 +141,7 @@ def assemble(settings: Settings, encoder: WaywardEncoder, bell: CountingBell) ->
     collections, reading = SqlCollections(database), SqlReading(database)
     records = SqlRecords(database)
     store = FolderIndexStore(settings.data_dir / "index")
-    encoders = OneEncoder(encoder)
+    encoders = FakeEncoders(encoder)
     queries = QueryBatcher(encoders)
     snapshots = Snapshots(
         reading, collections, store, poll_seconds=0.01, collections_kept=8, old_kept=4
