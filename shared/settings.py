@@ -115,7 +115,8 @@ class EncodingSettings(_Group):
     """Tokens of one forward pass, padding included; small beats large on a CPU."""
 
     claim_seconds: PositiveFloat = 2.0
-    """How much work one claim takes, in seconds of encoding as measured so far."""
+    """How much work one claim takes, in seconds of encoding as measured so far; twice as much
+    while more waits than that."""
 
     claim_documents: PositiveInt = 512
     """Most documents in one claim."""

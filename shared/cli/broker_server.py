@@ -116,8 +116,9 @@ def configuration(server: BrokerServer) -> str:
         f"~_kombu.binding.{queue}",
         f"~_kombu.binding_permanent.{queue}",
     ]
-    producer_keys = " ".join(f'"{key}"' for key in keys)
+    quoted = " ".join(f'"{key}"' for key in keys)
     password = server.passwords.producer
+    may_push = f">{password} resetchannels {quoted} {_PRODUCER_COMMANDS}"
     return "\n".join(
         [
             "bind 127.0.0.1",
@@ -132,9 +133,11 @@ def configuration(server: BrokerServer) -> str:
             "aof-use-rdb-preamble no",
             "maxmemory-policy noeviction",
             "tcp-keepalive 60",
-            "user default off",
+            # Old clients (ioredis 4, so celery-node) drop the user name of an address and sign in
+            # as `default`: it may do what the producer may, with the producer's password.
+            f"user default reset on {may_push}",
             f"user lamina on >{server.passwords.lamina} ~* &* +@all",
-            f"user producer on >{password} resetchannels {producer_keys} {_PRODUCER_COMMANDS}",
+            f"user producer on {may_push}",
             "",
         ]
     )

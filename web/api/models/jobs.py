@@ -46,6 +46,8 @@ class JobShape(Shape):
     key: str | None
     status: JobStatus
     finished: bool
+    """Every document is settled. A search sees them all from `stages.first_loaded_at` on, some
+    50 ms later, or at once when it says `after` this job."""
     total: int
     counts: dict[State, int]
     """Documents by state."""

@@ -1,0 +1,73 @@
+"""One whole Lamina with the real model for all tests of this folder, and a real browser."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.client import Client
+from tests.e2e.texts import DOCUMENTS
+from tests.running import RunningLamina
+
+LIBRARY = "library"
+FLAGS = (
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def need_program(name: str) -> str:
+    """Return the path of a program of this machine; without it skip, or fail in CI."""
+    found = shutil.which(name)
+    return found or _lacks(name)
+
+
+def _lacks(name: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have {name}")
+    pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(scope="session")
+def lamina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLamina]:
+    """A running Lamina whose collection `library` holds the articles of `texts.py`."""
+    folder: Path = tmp_path_factory.mktemp("e2e") / "var"
+    with RunningLamina(folder, {"LAMINA_ENCODING_WORKERS": "1"}) as running:
+        with Client(running.url) as client:
+            report = client.add(client.create(LIBRARY), *DOCUMENTS)
+            assert report["counts"]["indexed"] == len(DOCUMENTS)
+            client.search(LIBRARY, "anything", after=report["id"])
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(lamina: RunningLamina) -> Iterator[Client]:
+    with Client(lamina.url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def producer_url(lamina: RunningLamina) -> str:
+    """Address that `lamina broker-url` gives to other apps."""
+    url = lamina.broker_url
+    assert url.startswith("redis://producer:")
+    return url
+
+
+@pytest.fixture(scope="module")  # while Playwright is open, no test could use asyncio
+def browser() -> Iterator[Browser]:
+    """Chromium of this machine, without a window."""
+    program = need_program("chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        yield opened
+        opened.close()
