@@ -1,7 +1,35 @@
 """Fixtures that every layer shares."""
 
+import shutil
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from shared.catalog import Database
+from tests.postgres import Postgres, postgres
+
+__all__ = ["postgres"]
 
 # The machines are shared and slow at times: how long an example takes says nothing.
 settings.register_profile("lamina", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lamina")
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "catalog.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> str:
+    """The address of an empty migrated database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.clean_database()

@@ -37,6 +37,7 @@ from shared.domain import (
     SpaceDraft,
     Vectors,
 )
+from shared.errors import CollectionExists
 from shared.index import FolderIndexStore, choose
 from shared.indexing import Bench, Pace, index_claim, index_next
 from shared.ingest import parse_submission, submit
@@ -118,10 +119,12 @@ class World:
         encoder = WaywardEncoder()
         encoders = FakeEncoders(encoder)
         collections = SqlCollections(database)
-        collection = collections.create(
-            "c",
+        collection = _open_collection(
+            collections,
             SpaceDraft(
-                encoder=encoder.card, metric=metric, chunking=chunking or Chunking(overlap_tokens=0)
+                encoder=encoder.card,
+                metric=metric,
+                chunking=chunking or Chunking(overlap_tokens=0),
             ),
         )
         reading, records = SqlReading(database), SqlRecords(database)
@@ -278,3 +281,11 @@ class World:
         """Return every live vector, in the order of its id."""
         manifest = self.store.read_manifest(self.head())
         return self.store.vectors(manifest, self.store.open(manifest).ids())
+
+
+def _open_collection(collections: SqlCollections, draft: SpaceDraft) -> Collection:
+    """Return the collection `c`, made the first time that its folder is opened."""
+    try:
+        return collections.create("c", draft)
+    except CollectionExists:
+        return collections.get("c")

@@ -1,5 +1,6 @@
 """From accepted text to a found passage, over the real catalog and the real index files."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from shared.errors import Retryable
 from shared.indexing import index_next
 from shared.ingest import deletion, submit
 from tests.worlds import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """A world on each database, since what publishes must hold on both."""
+    with World.open(tmp_path, database_url=database_url) as opened:
+        yield opened
 
 
 def test_accepted_documents_are_indexed_in_one_version_and_found(world: World) -> None:

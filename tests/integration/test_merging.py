@@ -1,11 +1,21 @@
 """Merges beside everything else: searches, deletes and each other."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from shared.ingest import deletion, submit
 from shared.upkeep import merge_next
 from tests.worlds import World
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """A world on each database, since what publishes must hold on both."""
+    with World.open(tmp_path, database_url=database_url) as opened:
+        yield opened
 
 
 def add_segments(world: World, count: int) -> None:
