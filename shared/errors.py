@@ -3,7 +3,6 @@
 - LaminaError
   - InvalidRequest               what was sent is wrong; nothing was changed
     - InvalidDocument
-    - InvalidMetadata
     - KeyReused
     - TooLarge
   - NotFound
@@ -66,12 +65,6 @@ class InvalidDocument(InvalidRequest):
     """A document is not valid."""
 
     title = "Invalid document"
-
-
-class InvalidMetadata(InvalidRequest):
-    """Metadata must be a JSON object of plain values."""
-
-    title = "Invalid metadata"
 
 
 class KeyReused(InvalidRequest):

@@ -18,7 +18,6 @@ log = structlog.get_logger(__name__)
 STATUS: dict[type[LaminaError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidDocument: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.InvalidMetadata: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.KeyReused: HTTPStatus.CONFLICT,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.NotFound: HTTPStatus.NOT_FOUND,

@@ -19,8 +19,7 @@ from shared.encoder.pooling import pool
 from shared.encoder.spec import DenseSpec, ModelSpec, NormalizeSpec, PoolingSpec
 from shared.encoder.tokens import Tokens
 from shared.errors import ModelRefused, UnencodableDocument
-
-FP16_MAX = 65504.0
+from shared.vectors import FP16_MAX
 
 
 class TransformerEncoder:
