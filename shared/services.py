@@ -23,7 +23,8 @@ from shared.domain import DocumentLimits
 from shared.encoder import ModelStore
 from shared.errors import CollectionExists, CollectionNotFound
 from shared.index import FolderIndexStore, choose
-from shared.indexing import Bench, Pace
+from shared.indexing import Bench
+from shared.pace import Pace
 from shared.ports import (
     Bell,
     Claims,

@@ -39,8 +39,9 @@ from shared.domain import (
 )
 from shared.errors import CollectionExists
 from shared.index import FolderIndexStore, choose
-from shared.indexing import Bench, Pace, index_claim, index_next
+from shared.indexing import Bench, index_claim, index_next
 from shared.ingest import parse_submission, submit
+from shared.pace import Pace
 from shared.search import Searcher, SearchRequest, search
 from shared.settings import MergeSettings
 from shared.snapshots import Snapshots

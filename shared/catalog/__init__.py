@@ -1,6 +1,6 @@
 """The catalog in SQL: SQLite or PostgreSQL, the only arbiter of truth.
 
-One class a port of `shared/ports.py`, all over one `Database`.
+One class a port of `shared/ports/catalog.py`, all over one `Database`.
 """
 
 from shared.catalog.claims import SqlClaims

@@ -1,44 +1,31 @@
-"""What the use cases ask of the world, in narrow protocols.
+"""What the use cases ask of the catalog, the only arbiter of truth.
 
-The catalog is the only arbiter of truth, so its parts carry the guarantees; each has its
-contract tests in `tests/contract/`, run over every adapter. Any catalog call may raise
+Each part has its contract tests in `tests/contract/`, run over every adapter. Any call may raise
 `CatalogUnavailable`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.domain import (
     Attempt,
-    Chunked,
-    Chunking,
     Claim,
     ClaimRecord,
     Collection,
     CollectionStats,
     Commit,
     DocumentReport,
-    EncoderCard,
     Head,
-    Ids,
     JobReport,
     LiveRevision,
-    Manifest,
-    Metric,
-    Passage,
     PassageRecord,
-    PassRecord,
     Receipt,
     ReceiptEntry,
     Rejection,
-    Segment,
     SpaceDraft,
     Submission,
-    Vectors,
     VersionReport,
 )
-
-# --- the catalog ----------------------------------------------------------------------------
 
 
 class Collections(Protocol):
@@ -286,175 +273,4 @@ class Roster(Protocol):
 
     def backlog(self) -> Mapping[str, float]:
         """Return `pending`, `claimed`, and the age in seconds of the `oldest` pending."""
-        ...
-
-
-# --- the index ------------------------------------------------------------------------------
-
-
-class Snapshot(Protocol):
-    """The opened segments of one version. Safe for many threads; never changes."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """The version it shows."""
-        ...
-
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Ids]:
-        """Return the exact best *k* live vectors of each query, best first, ties by id.
-
-        Args:
-            queries: `(n, dimension)` float32.
-            k: at least 1.
-
-        Returns:
-            scores and vector ids, both `(n, m)` where m = min(k, live vectors). Cosine and
-            inner product: higher is better. L2: the Euclidean distance, not squared.
-        """
-        ...
-
-    def ids(self) -> Ids:
-        """Return the live vector ids, rising."""
-        ...
-
-
-class IndexStore(Protocol):
-    """Immutable files: segments, delete sets, manifests. Decides nothing.
-
-    Every method may raise `IndexUnavailable` (disk full, I/O error); whatever was written by
-    then is invisible, since only a committed manifest makes a file part of the index.
-    """
-
-    def write_segment(
-        self, attempt: Attempt, *, space_id: int, metric: Metric, ids: Ids, vectors: Vectors
-    ) -> Segment:
-        """Write vectors as fp16 with their rising ids; complete and fsynced on return."""
-        ...
-
-    def write_manifest(self, manifest: Manifest) -> tuple[str, str]:
-        """Write a manifest, fsynced; return its file name and sha256."""
-        ...
-
-    def read_manifest(self, head: Head) -> Manifest:
-        """Read and verify the manifest of a version.
-
-        Raises:
-            CorruptFile: missing, or not what the checksum says.
-        """
-        ...
-
-    def with_deleted(self, manifest: Manifest, attempt: Attempt, ids: Ids) -> Manifest:
-        """Return *manifest* with these vector ids dead, writing new delete sets (fsynced).
-
-        Ids in no segment are ignored: they were deleted before.
-        """
-        ...
-
-    def vectors(self, manifest: Manifest, ids: Ids) -> Vectors:
-        """Return stored vectors by id, `(n, dimension)` float32, in the order asked.
-
-        Raises:
-            CorruptFile: an id is in no segment, or a file is damaged.
-        """
-        ...
-
-    def merge(self, attempt: Attempt, segments: Sequence[Segment], metric: Metric) -> Segment:
-        """Write one segment with the live vectors of several of one space (at least one live)."""
-        ...
-
-    def live_ids(self, collection_id: int, segments: Sequence[Segment]) -> Ids:
-        """Return the live vector ids of these segments together, rising."""
-        ...
-
-    def open(self, manifest: Manifest) -> Snapshot:
-        """Open a version for searching; segments already open in this process are shared.
-
-        Raises:
-            CorruptFile: a file is missing or damaged. Nothing damaged is ever served.
-        """
-        ...
-
-
-# --- the encoder ----------------------------------------------------------------------------
-
-
-class Encoder(Protocol):
-    """Text to vectors. Loaded once per process, never before a fork."""
-
-    @property
-    def card(self) -> EncoderCard:
-        """Its name, fingerprint and sizes."""
-        ...
-
-    def chunk(self, title: str, text: str, rule: Chunking) -> Chunked:
-        """Cut a document into passages that fit; warn of what is cut off or empty."""
-        ...
-
-    def encode(
-        self,
-        passages: Sequence[Passage],
-        *,
-        between: Callable[[], None] | None = None,
-    ) -> tuple[Vectors, Sequence[PassRecord]]:
-        """Encode passages in passes of about a token budget, sorted by length.
-
-        Args:
-            passages: from `chunk` of this encoder.
-            between: called after each pass but the last (to look for urgent work).
-
-        Returns:
-            `(n, dimension)` float32 in the order given, and a record of each pass.
-
-        Raises:
-            UnencodableDocument: a passage makes the model fail or yields values that are not
-                finite or that fp16 cannot hold.
-        """
-        ...
-
-    def encode_queries(self, queries: Sequence[str]) -> tuple[Vectors, Sequence[bool]]:
-        """Encode queries with the model's query prompt, in one or more passes.
-
-        Returns:
-            `(n, dimension)` float32, and for each query whether it was too long and was cut.
-        """
-        ...
-
-
-class Encoders(Protocol):
-    """The encoders installed here."""
-
-    def cards(self) -> Sequence[EncoderCard]:
-        """Return what is installed, by name, without loading any."""
-        ...
-
-    def card(self, name: str) -> EncoderCard:
-        """Return one by its full name, or by the part after the last slash if that is unique.
-
-        Raises:
-            EncoderNotInstalled: there is none.
-        """
-        ...
-
-    def load(self, fingerprint: str) -> Encoder:
-        """Return the encoder, loading it if needed; keeps the last few.
-
-        Raises:
-            EncoderNotInstalled: no installed model has this fingerprint.
-            CorruptFile: a file differs from what was installed.
-        """
-        ...
-
-
-# --- the bell -------------------------------------------------------------------------------
-
-
-class Bell(Protocol):
-    """Says "there is work". May be lost or doubled without harm; never blocks or raises."""
-
-    def ring(self) -> None:
-        """Wake an index worker."""
-        ...
-
-    def close(self) -> None:
-        """Send what was rung, if that is quick, and end."""
         ...

@@ -1,0 +1,57 @@
+"""What a search returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.domain.values import Metadata, Metric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageRecord:
+    """What the catalog knows of one vector: its passage and the document revision behind it."""
+
+    vector_id: int
+    document_id: int
+    revision_id: int
+    external_id: str
+    title: str
+    passage: str
+    start: int
+    end: int
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A document found, by its best passage."""
+
+    id: str
+    score: float
+    title: str
+    passage: str
+    start: int
+    end: int
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AfterJob:
+    """Whether a search saw the job it was asked to wait for."""
+
+    job: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """The answer to one query."""
+
+    collection: str
+    version: int
+    published_at: float
+    waiting: int
+    metric: Metric
+    took_ms: Mapping[str, float]
+    hits: tuple[Hit, ...]
+    warnings: tuple[str, ...] = ()
+    after: AfterJob | None = None

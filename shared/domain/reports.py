@@ -1,0 +1,86 @@
+"""What users look up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.domain.values import Metadata, RevisionKind, State, VersionKind
+from shared.domain.work import ChunkSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentReport:
+    """One revision of a document, for a user who asks what became of it."""
+
+    id: str
+    revision_id: int
+    kind: RevisionKind
+    state: State
+    title: str
+    text: str
+    metadata: Metadata
+    warnings: tuple[str, ...]
+    error: str | None
+    job_id: str
+    version: int | None
+    """First version that holds it."""
+    accepted_at: float
+    claimed_at: float | None
+    encoded_at: float | None
+    published_at: float | None
+    first_loaded_at: float | None
+    chunks: tuple[ChunkSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobIssue:
+    """An error or a warning of one document in a job."""
+
+    document: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobReport:
+    """One submission and how far its documents are."""
+
+    id: str
+    collection: str
+    source: str
+    key: str | None
+    accepted_at: float
+    counts: Mapping[State, int]
+    version: int | None
+    """The newest version that holds documents of the job."""
+    claimed_at: float | None
+    """First claim."""
+    encoded_at: float | None
+    """Last encoding."""
+    published_at: float | None
+    """Last publishing."""
+    first_loaded_at: float | None
+    """When a reader first loaded the version above."""
+    errors: tuple[JobIssue, ...] = ()
+    warnings: tuple[JobIssue, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Documents in the job."""
+        return sum(self.counts.values())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every document is indexed, failed or otherwise settled."""
+        return all(state.finished or not count for state, count in self.counts.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionReport:
+    """One version, for a list of versions."""
+
+    version: int
+    kind: VersionKind
+    published_at: float
+    documents: int
+    vectors: int
+    segments: int
+    first_loaded_at: float | None
