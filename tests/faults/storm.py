@@ -33,6 +33,8 @@ from tests.running import RunningLamina
 
 KINDS = ("index", "web", "intake", "broker")
 COLLECTION = "storm"
+_CATCH_SECONDS = 30.0
+"""How long the killer looks for a worker in mid-encode or mid-publish before it takes any."""
 
 
 @dataclass(slots=True)
@@ -151,34 +153,37 @@ class Storm:
             self._kill(kind)
 
     def _kill(self, kind: str) -> None:
-        pids: list[int] = []
-        while not pids:
-            pids = list(self.lamina.pids(kind))
-            time.sleep(0.05)
-        pid = self._random.choice(pids)
         if kind == "index":
-            self.report.at[self._catch_at_work(pid)] += 1
+            pid = self._catch_at_work()
+        else:
+            pid = self._random.choice(self._wait_for(kind))
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             return
         self.report.kills[kind] += 1
 
-    def _catch_at_work(self, pid: int) -> str:
-        """Stop the worker until it is at what is wanted: mid-publish now and then."""
-        wanted = self._random.choice(["encode", "publish", "any"])
-        doing = "gone"
-        for _ in range(150):
+    def _wait_for(self, kind: str) -> Sequence[int]:
+        while not (pids := self.lamina.pids(kind)):
+            time.sleep(0.05)
+        return pids
+
+    def _catch_at_work(self) -> int:
+        """Stop workers again and again until one is at what is wanted; leave that one stopped."""
+        wanted = "publish" if self.report.at["encode"] > self.report.at["publish"] else "encode"
+        deadline = time.monotonic() + _CATCH_SECONDS
+        while True:
+            pid = self._random.choice(self._wait_for("index"))
             try:
                 os.kill(pid, signal.SIGSTOP)
+                doing = self._doing(pid)
+                if doing == wanted or time.monotonic() > deadline:
+                    self.report.at[doing] += 1
+                    return pid
+                os.kill(pid, signal.SIGCONT)
             except ProcessLookupError:
-                return "gone"
-            doing = self._doing(pid)
-            if wanted in ("any", doing):
-                break
-            os.kill(pid, signal.SIGCONT)
-            time.sleep(self._random.uniform(0.002, 0.03))
-        return doing
+                continue
+            time.sleep(self._random.uniform(0.002, 0.02))
 
     def _doing(self, pid: int) -> str:
         """Ask the catalog: an active attempt is a publish, an active claim alone an encode."""
