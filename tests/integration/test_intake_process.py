@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,11 +42,11 @@ def test_a_kill_at_any_point_neither_loses_nor_doubles(
         with intake(tmp_path, server, LAMINA_FAIL_AT=point) as killed:
             assert killed.wait(seconds=60) == SIGKILLED
         assert client.llen(QUEUE) == 0
-        assert client.hlen(f"{QUEUE}:processing:0") == 5
+        assert client.hlen(f"{QUEUE}:processing:{socket.gethostname()}") == 5
 
     with intake(tmp_path, server) as again:
         wait_until(lambda: "reading_again" in again.said)
-        wait_until(lambda: not client.hlen(f"{QUEUE}:processing:0"))
+        wait_until(lambda: not client.hlen(f"{QUEUE}:processing:{socket.gethostname()}"))
         assert again.stop() == 0
     assert waiting(world) == 4
     assert len(world.records.rejections(limit=10)) == 1
@@ -71,7 +72,7 @@ def test_kills_at_random_moments_neither_lose_nor_double(
             victim.wait()
     with intake(tmp_path, server) as last:
         wait_until(lambda: waiting(world) >= pushed)
-        wait_until(lambda: not client.hlen(f"{QUEUE}:processing:0"))
+        wait_until(lambda: not client.hlen(f"{QUEUE}:processing:{socket.gethostname()}"))
         assert last.stop() == 0
     assert waiting(world) == pushed
     assert world.records.rejections(limit=10) == []

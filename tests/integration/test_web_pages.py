@@ -91,15 +91,17 @@ def test_a_document_goes_in_by_form_and_is_found(lamina: Installation) -> None:
     )
     waiting = client.get(added.headers["Location"])
     lamina.index_all()
+    published = client.get(added.headers["Location"])
+    lamina.search("leaves")
     done = client.get(added.headers["Location"])
     fragment = client.get(added.headers["Location"] + "/progress")
-    lamina.search("leaves")
     found = client.get("/search?q=leaves+not+oxidised").text
     job = lamina.services.records.jobs(limit=1)[0]
 
     assert added.status_code == 303
     assert "hx-get" in waiting.text
     assert '<noscript><meta http-equiv="refresh"' in waiting.text
+    assert "hx-get" in published.text, "until a reader has loaded it"
     assert "hx-get" not in done.text
     assert "http-equiv" not in done.text
     assert '<section id="job"' in fragment.text

@@ -197,7 +197,7 @@ def test_the_broker_keeps_its_passwords_to_itself(tmp_path: Path) -> None:
     assert server.passwords.lamina != server.passwords.producer
     for path in (config, tmp_path / "broker" / "passwords.json"):
         assert path.stat().st_mode & 0o077 == 0
-    assert "user default off" in config.read_text()
+    assert f"user default reset on >{server.passwords.producer} resetchannels" in config.read_text()
     assert server.passwords.lamina not in server.producer_url
 
 
