@@ -18,7 +18,7 @@ from tests.golden.malformed import MALFORMED, envelope
 
 QUEUE = "lamina.submit"
 SOURCE = f"queue:{QUEUE}"
-FOUND_SECONDS = 10.0
+FOUND_SECONDS = 30.0
 CELERY = "celery[redis]==5.5.3"  # not the version that Lamina has
 CELERY_NODE = "celery-node@0.5.9"
 
