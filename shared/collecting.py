@@ -1,6 +1,15 @@
 """Create collections."""
 
-from shared.domain import Chunking, Collection, Metric, SpaceDraft
+from shared.domain import (
+    DEFAULT_INDEX_RULE,
+    DEFAULT_RETENTION_RULE,
+    Chunking,
+    Collection,
+    IndexRule,
+    Metric,
+    RetentionRule,
+    SpaceDraft,
+)
 from shared.errors import InvalidRequest
 from shared.ports import Collections, Encoders
 
@@ -15,6 +24,8 @@ def create_collection(
     encoder: str,
     metric: Metric | None = None,
     chunking: Chunking | None = None,
+    index: IndexRule = DEFAULT_INDEX_RULE,
+    retention: RetentionRule = DEFAULT_RETENTION_RULE,
 ) -> Collection:
     """Create a collection whose metric is, by default, what its encoder was trained for.
 
@@ -34,4 +45,4 @@ def create_collection(
     if not 0 <= rule.overlap_tokens <= most // 2:
         raise InvalidRequest(f"chunking.overlap_tokens must be 0 to {most // 2}.")
     draft = SpaceDraft(encoder=card, metric=metric or card.metric, chunking=rule)
-    return collections.create(name, draft)
+    return collections.create(name, draft, index=index, retention=retention)

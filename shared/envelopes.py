@@ -1,4 +1,4 @@
-"""Open a message as foreign clients push it to Redis: who sent what, under which id.
+"""Open a message as foreign clients push it: who sent what, under which id.
 
 Celery protocol 2 and 1 (base64 or plain body), kombu, and plain JSON. Only what the message
 says is read; nothing it asks for (callbacks, chains, a later time) is done.
@@ -9,119 +9,195 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from datetime import datetime
+from typing import cast
 
-from shared import schemas
+from shared import schemas, strictjson
 from shared.domain import Json
 from shared.nesting import deeper_than
 
-TASK = "lamina.submit.v1"
+TASKS = (schemas.SUBMIT, schemas.DELETE)
+"""Names of the tasks that are known. A change that breaks producers makes a new name."""
 _MAX_DEPTH = 64
 """Nesting of a message or its body; metadata of the deepest allowed kind needs about 16."""
 _MAX_ID = 200
 _ID_PROPERTIES = ("correlation_id", "correlationId")
+_REPLY_PROPERTIES = ("reply_to", "replyTo")
 _ENVELOPE_FIELDS = frozenset({"body", "headers", "properties", "content-type"})
 
 
 class Malformed(Exception):
     """The message cannot be opened.
 
-    `reason` is a short code; `message_id` is set if the envelope gave one.
+    `reason` is a short code; `message_id` and `reply_to` are set if the envelope gave them.
     """
 
-    def __init__(self, reason: str, detail: str, message_id: str | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str, message_id: str | None = None, reply_to: str | None = None
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.message_id = message_id
+        self.reply_to = reply_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """What was inside."""
 
+    task: str
+    """What is asked for, one of `TASKS`."""
     payload: Mapping[str, Json]
     """Parsed, of bounded depth, not yet checked."""
     message_id: str | None
     """The producer's task id, if there is one."""
+    reply_to: str | None = None
+    """Where the producer would like an answer, as it says."""
 
 
-def open_message(raw: bytes) -> Opened:
-    """Return the payload inside *raw*.
+def open_message(raw: bytes, *, most_values: int | None = None) -> Opened:
+    """Return the payload inside *raw*, of which at most *most_values* values are read.
 
     Raises:
         Malformed: for anything else; no other error, whatever the bytes.
     """
-    message = _parse_json(raw, "The message")
+    message = _parse_json(raw, "The message", most_values)
     if not isinstance(message, Mapping):
         raise Malformed("bad-envelope", "The message must be a JSON object.")
     if _ENVELOPE_FIELDS & message.keys():
-        return _open_celery(message)
-    return _open_call(message, None)
+        return _Envelope(message, most_values).open()
+    return _open_call(message, None, None)
 
 
-def _open_celery(message: Mapping[str, Json]) -> Opened:
-    message_id = _message_id(message)
-    _check(message, "message", message_id)
-    body = _decode_body(message, message_id)
-    headers = cast("Mapping[str, Json]", message.get("headers", {}))
-    if isinstance(body, Mapping):
-        if "task" in headers:
-            detail = "/body must be a list [args, kwargs, embed], since the headers name a task."
-            raise Malformed("bad-envelope", detail, message_id)
-        return _open_call(body, message_id)
-    _check(headers, "headers", message_id, "/headers")
-    _check(body, "body", message_id, "/body")
-    _check_task(headers["task"], message_id)
-    args, kwargs, _ = cast("Sequence[Json]", body)
-    return Opened(payload=_payload(args, kwargs, message_id), message_id=message_id)
+def wrap(
+    body: bytes,
+    *,
+    content_type: str | None,
+    content_encoding: str | None,
+    headers: Mapping[str, object],
+    properties: Mapping[str, object],
+) -> bytes:
+    """Return an AMQP message as the envelope that kombu pushes to Redis, for `open_message`.
+
+    So that one parser reads both, and a rejection keeps headers and properties too. A message
+    that says nothing of its type is taken for JSON, since plain pushes often say nothing.
+    """
+    try:
+        text, encoding = body.decode(), None
+    except UnicodeDecodeError:
+        text, encoding = base64.b64encode(body).decode(), "base64"
+    envelope = {
+        "body": text,
+        "content-type": content_type or "application/json",
+        "content-encoding": content_encoding or "utf-8",
+        "headers": dict(headers),
+        "properties": {"delivery_tag": "", "delivery_info": {}}
+        | dict(properties)
+        | {"body_encoding": encoding},
+    }
+    text = json.dumps(envelope, ensure_ascii=False, default=_plain)
+    return text.encode(errors="backslashreplace")  # of half a surrogate pair: its JSON escape
 
 
-def _open_call(call: Mapping[str, Json], message_id: str | None) -> Opened:
-    """Open a protocol 1 body or a plain push: a call of the task, or the payload itself."""
+def _plain(value: object) -> str:
+    """Write what AMQP tables hold and JSON does not: times, bytes, decimals."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """A message with a body; its id and reply address are known even if it is refused."""
+
+    message: Mapping[str, Json]
+    most_values: int | None
+
+    def open(self) -> Opened:
+        self._check(self.message, "message")
+        body = self._decode_body()
+        headers = cast("Mapping[str, Json]", self.message.get("headers", {}))
+        if isinstance(body, Mapping):
+            if "task" in headers:
+                detail = (
+                    "/body must be a list [args, kwargs, embed], since the headers name a task."
+                )
+                raise self._malformed("bad-envelope", detail)
+            return _open_call(body, self.message_id, self.reply_to)
+        self._check(headers, "headers", "/headers")
+        self._check(body, "body", "/body")
+        args, kwargs, _ = cast("Sequence[Json]", body)
+        return _opened(headers["task"], args, kwargs, self.message_id, self.reply_to)
+
+    @property
+    def message_id(self) -> str | None:
+        headers = self.message.get("headers")
+        stated = headers.get("id") if isinstance(headers, Mapping) else None
+        return _first_name(stated, *self._properties(_ID_PROPERTIES))
+
+    @property
+    def reply_to(self) -> str | None:
+        return _first_name(*self._properties(_REPLY_PROPERTIES))
+
+    def _properties(self, names: Sequence[str]) -> Sequence[Json]:
+        properties = self.message.get("properties")
+        return [properties.get(name) for name in names] if isinstance(properties, Mapping) else []
+
+    def _decode_body(self) -> Json:
+        text = cast("str", self.message["body"])
+        properties = cast("Mapping[str, Json]", self.message["properties"])
+        try:
+            raw = text.encode()
+            if properties.get("body_encoding") == "base64":
+                raw = base64.b64decode(raw, validate=True)
+            return _parse_json(raw, "/body", self.most_values)
+        except binascii.Error:
+            detail = "/body is not base64, though /properties/body_encoding says so."
+        except UnicodeEncodeError:
+            detail = "/body contains half of a surrogate pair, which is not a character."
+        except Malformed as error:
+            reason = "too-large" if error.reason == "too-large" else "bad-envelope"
+            raise self._malformed(reason, error.detail) from None
+        raise self._malformed("bad-envelope", detail)
+
+    def _check(self, instance: Json, part: str, where: str = "") -> None:
+        if detail := _faults(instance, part, where):
+            raise self._malformed("bad-envelope", detail)
+
+    def _malformed(self, reason: str, detail: str) -> Malformed:
+        return Malformed(reason, detail, self.message_id, self.reply_to)
+
+
+def _open_call(call: Mapping[str, Json], message_id: str | None, reply_to: str | None) -> Opened:
+    """Open a protocol 1 body or a plain push: a call of a task, or what shall be submitted."""
     if not {"task", "args", "kwargs"} & call.keys():
-        return Opened(payload=call, message_id=message_id)
-    message_id = _first_id(call.get("id")) or message_id
-    _check(call, "call", message_id)
-    _check_task(call["task"], message_id)
-    payload = _payload(call.get("args"), call.get("kwargs"), message_id)
-    return Opened(payload=payload, message_id=message_id)
+        return Opened(task=schemas.SUBMIT, payload=call, message_id=message_id, reply_to=reply_to)
+    message_id = _first_name(call.get("id")) or message_id
+    if detail := _faults(call, "call"):
+        raise Malformed("bad-envelope", detail, message_id, reply_to)
+    return _opened(call["task"], call.get("args"), call.get("kwargs"), message_id, reply_to)
 
 
-def _payload(args: Json, kwargs: Json, message_id: str | None) -> Mapping[str, Json]:
+def _opened(
+    task: Json, args: Json, kwargs: Json, message_id: str | None, reply_to: str | None
+) -> Opened:
+    if task not in TASKS:
+        detail = f"The task must be {' or '.join(TASKS)}, not {task!r:.100}."
+        raise Malformed("unknown-task", detail, message_id, reply_to)
     if args and kwargs:
         detail = "Send the payload as keyword arguments or as one positional object, not both."
-        raise Malformed("bad-envelope", detail, message_id)
-    if args:
-        return cast("Sequence[Mapping[str, Json]]", args)[0]
-    return cast("Mapping[str, Json]", kwargs or {})
-
-
-def _decode_body(message: Mapping[str, Json], message_id: str | None) -> Json:
-    text = cast("str", message["body"])
-    properties = cast("Mapping[str, Json]", message["properties"])
-    try:
-        raw = text.encode()
-        if properties.get("body_encoding") == "base64":
-            raw = base64.b64decode(raw, validate=True)
-        return _parse_json(raw, "/body")
-    except (binascii.Error, UnicodeEncodeError):
-        detail = "/body is not base64, though /properties/body_encoding says so."
-    except Malformed as error:
-        detail = error.detail
-    raise Malformed("bad-envelope", detail, message_id) from None
-
-
-def _message_id(message: Mapping[str, Json]) -> str | None:
-    """Look for the task id, also in an envelope that will be refused."""
-    headers, properties = message.get("headers"), message.get("properties")
-    return _first_id(
-        headers.get("id") if isinstance(headers, Mapping) else None,
-        *(map(properties.get, _ID_PROPERTIES) if isinstance(properties, Mapping) else ()),
+        raise Malformed("bad-envelope", detail, message_id, reply_to)
+    payload = cast("Sequence[Json]", args)[0] if args else kwargs or {}
+    return Opened(
+        task=task,
+        payload=cast("Mapping[str, Json]", payload),
+        message_id=message_id,
+        reply_to=reply_to,
     )
 
 
-def _first_id(*candidates: Json) -> str | None:
+def _first_name(*candidates: Json) -> str | None:
     """Return the first that can be stored and asked for as an id."""
     for one in candidates:
         if isinstance(one, str) and 1 <= len(one) <= _MAX_ID and one.isprintable():
@@ -129,30 +205,20 @@ def _first_id(*candidates: Json) -> str | None:
     return None
 
 
-def _check(instance: Json, part: str, message_id: str | None, where: str = "") -> None:
+def _faults(instance: Json, part: str, where: str = "") -> str:
     faults = schemas.find_faults(schemas.ENVELOPE, instance, part=part)
-    if faults:
-        detail = "; ".join(f"{where + one.pointer or '/'}: {one.detail}" for one in faults)
-        raise Malformed("bad-envelope", detail, message_id)
+    return "; ".join(f"{where + one.pointer or '/'}: {one.detail}" for one in faults)
 
 
-def _check_task(task: Json, message_id: str | None) -> None:
-    if task != TASK:
-        raise Malformed("unknown-task", f"The task must be {TASK}, not {task!r:.100}.", message_id)
-
-
-def _parse_json(raw: bytes, what: str) -> Json:
+def _parse_json(raw: bytes, what: str, most_values: int | None) -> Json:
     try:
-        value = cast("Json", json.loads(raw.decode(), parse_constant=_refuse_constant))
-    except RecursionError:
+        value = strictjson.loads(raw, most_values=most_values)
+    except strictjson.TooDeep:
         raise Malformed("too-deep", f"{what} is nested too deeply.") from None
+    except strictjson.TooManyValues as error:
+        raise Malformed("too-large", f"{what} {error}.") from None
     except ValueError as error:
         raise Malformed("not-json", f"{what} is not JSON in UTF-8: {error}") from None
     if deeper_than(value, _MAX_DEPTH):
         raise Malformed("too-deep", f"{what} is nested deeper than {_MAX_DEPTH}.")
     return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is not a JSON number"
-    raise ValueError(msg)

@@ -11,9 +11,12 @@
     - JobNotFound
     - ReceiptNotFound
     - VersionNotFound
+    - TagNotFound
     - EncoderNotInstalled
   - CollectionExists
   - VersionExpired
+  - OutOfSpace                   too little disk is left: nothing new is taken
+  - ArchiveRefused               an archive or backup is damaged or not one of Lamina's
   - Overloaded                   too many waiters or too much waiting: come back later
   - ModelRefused                 a model directory asks for what Lamina cannot honour
   - ModelUnavailable             a model could not be fetched, or its hash is wrong
@@ -23,6 +26,7 @@
   - ConfigurationError           a setting is wrong or unsafe
   - Retryable                    may go away by itself; never counts against a document
     - VersionConflict            another writer published first
+    - Busy                       another process does this kind of upkeep here just now
     - CatalogUnavailable
     - CommitUnknown              the database went away during COMMIT
     - BrokerUnavailable
@@ -115,6 +119,12 @@ class VersionNotFound(NotFound):
     title = "No such version"
 
 
+class TagNotFound(NotFound):
+    """The collection has no such tag."""
+
+    title = "No such tag"
+
+
 class EncoderNotInstalled(NotFound):
     """No encoder of this name is installed; `lamina models pull NAME` installs one."""
 
@@ -131,6 +141,18 @@ class VersionExpired(LaminaError):
     """The version existed, but the retention rule has let it go."""
 
     title = "Version expired"
+
+
+class OutOfSpace(LaminaError):
+    """Too little disk space is left, so nothing new is taken until there is more."""
+
+    title = "Out of space"
+
+
+class ArchiveRefused(LaminaError):
+    """The archive is damaged, or was not written by Lamina."""
+
+    title = "Archive refused"
 
 
 class Overloaded(LaminaError):
@@ -185,6 +207,12 @@ class VersionConflict(Retryable):
     """Another writer published a version first."""
 
     title = "Version conflict"
+
+
+class Busy(Retryable):
+    """Another process does this kind of upkeep in the collection just now."""
+
+    title = "Busy"
 
 
 class CatalogUnavailable(Retryable):

@@ -58,11 +58,7 @@ def parse_submission(
         )
     if len(documents) > limits.documents:
         raise TooLarge(f"{len(documents)} documents in one request; at most {limits.documents}.")
-    faults: list[Fault] = []
-    if key is not None and not 1 <= len(key) <= limits.key_characters:
-        faults.append(Fault("/key", f"must have 1 to {limits.key_characters} characters"))
-    elif key is not None and (fault := _text_fault(key)):
-        faults.append(Fault("/key", fault))
+    faults = find_key_faults(key, limits)
     parsed = [
         _parse(document, f"/documents/{place}", limits, faults)
         for place, document in enumerate(documents)
@@ -77,6 +73,15 @@ def parse_submission(
         content_sha256=sha256_of(documents),
         lane=lane,
     )
+
+
+def find_key_faults(key: str | None, limits: DocumentLimits) -> list[Fault]:
+    """Return what keeps *key* from being a producer's key; empty if nothing."""
+    if key is None:
+        return []
+    if not 1 <= len(key) <= limits.key_characters:
+        return [Fault("/key", f"must have 1 to {limits.key_characters} characters")]
+    return [Fault("/key", fault)] if (fault := _text_fault(key)) else []
 
 
 def deletion(
@@ -103,19 +108,17 @@ def _parse(
         Fault(f"{pointer}/{_escape(name)}", "is not a field of a document")
         for name in sorted(map(str, raw.keys() - _FIELDS))
     )
-    document_id = _parse_id(raw.get("id"), pointer, limits, faults)
+    document_id = uuid.uuid4().hex
+    if raw.get("id") is not None:
+        document_id = parse_id(raw["id"], f"{pointer}/id", limits, faults)
     title = _parse_text(raw, "title", pointer, limits.title_characters, faults)
     text = _parse_text(raw, "text", pointer, limits.text_characters, faults)
     if len(faults) == found and not title.strip() and not text.strip():
         faults.append(Fault(pointer, "needs a `text` or a `title` that is not blank"))
     metadata = _parse_metadata(raw.get("metadata"), pointer, limits, faults)
-    version = raw.get("external_version")
-    if version is not None and (
-        not isinstance(version, int)
-        or isinstance(version, bool)
-        or not 0 <= version <= _MAX_EXTERNAL_VERSION
-    ):
-        faults.append(Fault(f"{pointer}/external_version", "must be a whole number, 0 or more"))
+    version = parse_external_version(
+        raw.get("external_version"), f"{pointer}/external_version", faults
+    )
     if len(faults) > found:
         return None
     return NewDocument(
@@ -123,21 +126,30 @@ def _parse(
         title=title,
         text=text,
         metadata=metadata,
-        external_version=version if isinstance(version, int) else None,
+        external_version=version,
     )
 
 
-def _parse_id(raw: Json, pointer: str, limits: DocumentLimits, faults: list[Fault]) -> str:
-    if raw is None:
-        return uuid.uuid4().hex
+def parse_id(raw: Json, pointer: str, limits: DocumentLimits, faults: list[Fault]) -> str:
+    """Return a document's id as text; what is wrong with it is added to *faults*."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         raw = str(raw)
     if not isinstance(raw, str) or not 1 <= len(raw) <= limits.id_characters:
         detail = f"must be a string of 1 to {limits.id_characters} characters"
-        faults.append(Fault(f"{pointer}/id", detail))
+        faults.append(Fault(pointer, detail))
         return ""
     if (fault := _text_fault(raw)) or (fault := _id_fault(raw)):
-        faults.append(Fault(f"{pointer}/id", fault))
+        faults.append(Fault(pointer, fault))
+    return raw
+
+
+def parse_external_version(raw: Json, pointer: str, faults: list[Fault]) -> int | None:
+    """Return a producer's own number of a document; what is wrong is added to *faults*."""
+    if raw is None:
+        return None
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 0 <= raw <= _MAX_EXTERNAL_VERSION:
+        faults.append(Fault(pointer, "must be a whole number, 0 or more"))
+        return None
     return raw
 
 

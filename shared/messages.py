@@ -3,6 +3,10 @@
 A message that no key names is known by its task id (`message:…`), and a plain push without
 one by the receipt that the intake gave it. So a message that is read again after a crash is
 recognised, while two equal pushes that a producer meant stay two.
+
+Unknown fields: envelope, headers, properties and the top level of a payload may hold any, so
+that producers of a later v1 can talk to this one; they have no effect. A document may not,
+since a misspelt `text` would be lost: what a producer wants kept goes into its `metadata`.
 """
 
 from collections.abc import Mapping
@@ -10,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from shared import schemas
+from shared.deletions import parse_deletion
 from shared.domain import DocumentLimits, Json, Lane, Rejection, Submission
-from shared.envelopes import Malformed, open_message
+from shared.envelopes import Malformed, Opened, open_message
 from shared.errors import Fault, InvalidRequest, TooLarge
 from shared.ingest import parse_submission
 
@@ -26,8 +31,19 @@ class MessageLimits:
 
     documents: DocumentLimits
     message_bytes: int
+    message_values: int = 1_000_000
+    """Texts, numbers, objects and lists."""
     rejected_bytes: int
     """How much of a rejected message is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message as it was understood."""
+
+    content: Submission | Rejection
+    reply_to: str | None = None
+    """Where its producer would like an answer; see `shared/replies.py`."""
 
 
 def parse(
@@ -42,28 +58,36 @@ def parse(
         receipt: unique to this delivery and the same each time it is read; the key of a
             message that brings neither a key nor an id.
     """
+    return read(raw, limits, source=source, receipt=receipt).content
+
+
+def read(raw: bytes, limits: MessageLimits, *, source: str, receipt: str) -> Letter:
+    """Return what *raw* asks for, as `parse` does, and where an answer may go."""
     key = receipt
-    collection = None
+    collection = reply_to = None
     try:
         if len(raw) > limits.message_bytes:
             detail = f"The message has {len(raw)} bytes; at most {limits.message_bytes}."
             raise Malformed("too-large", detail)  # noqa: TRY301 - one place makes rejections
-        opened = open_message(raw)
+        opened = open_message(raw, most_values=limits.message_values)
+        reply_to = opened.reply_to
         if opened.message_id:
             key = f"message:{opened.message_id}"
         key = _stated(opened.payload.get("key"), limits.documents.key_characters) or key
         collection = _stated(opened.payload.get("collection"), _MAX_COLLECTION)
-        return _submission(opened.payload, limits.documents, source=source, key=key)
+        submission = _submission(opened, limits.documents, source=source, key=key)
+        return Letter(content=submission, reply_to=reply_to)
     except Malformed as error:
         reason, detail = error.reason, error.detail
+        reply_to = error.reply_to
         if error.message_id:
             key = f"message:{error.message_id}"
     except TooLarge as error:
         reason, detail = "too-large", error.detail
     except InvalidRequest as error:
-        faults = [f"{fault.pointer}: {fault.detail}" for fault in error.faults[:5]]
+        faults = [f"{fault.pointer or '/'}: {fault.detail}" for fault in error.faults[:5]]
         reason, detail = "bad-payload", "; ".join(faults) or error.detail
-    return Rejection(
+    rejection = Rejection(
         source=source,
         raw=raw[: limits.rejected_bytes],
         reason=reason,
@@ -71,28 +95,40 @@ def parse(
         collection=collection,
         key=key,
     )
+    return Letter(content=rejection, reply_to=reply_to)
 
 
-def _submission(
-    payload: Mapping[str, Json], limits: DocumentLimits, *, source: str, key: str
-) -> Submission:
-    if faults := schemas.find_faults(schemas.PAYLOAD, payload):
+def _submission(opened: Opened, limits: DocumentLimits, *, source: str, key: str) -> Submission:
+    payload = opened.payload
+    _check_counts(payload, limits)
+    if opened.task == schemas.DELETE and ("ids" in payload) == ("documents" in payload):
+        raise InvalidRequest(faults=[Fault("", "needs `ids` or `documents`, one of the two")])
+    if faults := schemas.find_faults(opened.task, payload):
         raise InvalidRequest(faults=faults)
     collection = _stated(payload["collection"], _MAX_COLLECTION)
     if collection is None:
         fault = Fault("/collection", "holds characters that no collection's name has")
         raise InvalidRequest(faults=[fault])
     own = cast("str | None", payload.get("key"))
-    submission = parse_submission(
-        payload["documents"],
-        limits,
-        collection=collection,
-        source=source,
-        key=own,
-        lane=_LANES[cast("str", payload.get("lane", "bulk"))],
-    )
+    lane = _LANES[cast("str", payload.get("lane", "bulk"))]
+    if opened.task == schemas.DELETE:
+        submission = parse_deletion(
+            payload, limits, collection=collection, source=source, key=own, lane=lane
+        )
+    else:
+        submission = parse_submission(
+            payload["documents"], limits, collection=collection, source=source, key=own, lane=lane
+        )
     # Limits are for keys that producers make, not for those made here.
     return submission if own else replace(submission, key=key)
+
+
+def _check_counts(payload: Mapping[str, Json], limits: DocumentLimits) -> None:
+    """Refuse too many documents before a schema looks at each."""
+    for name in ("documents", "ids"):
+        items = payload.get(name)
+        if isinstance(items, list) and len(items) > limits.documents:
+            raise TooLarge(f"{len(items)} {name} in one message; at most {limits.documents}.")
 
 
 def _stated(value: Json, most: int) -> str | None:

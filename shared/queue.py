@@ -4,19 +4,26 @@ import threading
 from typing import cast
 
 import structlog
+from amqp.exceptions import MessageNacked
 from celery import Celery
-from kombu import Connection
+from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.virtual import Channel
 
 INDEX_TASK = "lamina.index"
-INDEX_QUEUE = "lamina.index"
 
 _EXPIRES_SECONDS = 30
 """A bell that nobody heard in this time says nothing: workers look by themselves meanwhile."""
 _ENOUGH = 16
 """Unheard bells in the queue that make another one useless; else they would pile up while no
 worker is there."""
+INDEX_QUEUE = Queue(
+    "lamina.index",
+    # For RabbitMQ; Redis knows no arguments, and the bells count themselves there.
+    queue_arguments={"x-message-ttl": _EXPIRES_SECONDS * 1000, "x-max-length": _ENOUGH},
+)
+"""Where bells wait; both who rings and who hears declare it."""
+
 _PAUSE_SECONDS = 0.02
 _OUTAGE_PAUSE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 3.0
@@ -82,6 +89,7 @@ class _Line:
     def __init__(self, url: str) -> None:
         self._app = Celery("lamina", broker=url, set_as_current=False)
         self._app.conf.update(
+            task_queues=[INDEX_QUEUE],
             task_serializer="json",
             task_ignore_result=True,
             broker_connection_timeout=_TIMEOUT_SECONDS,
@@ -90,6 +98,8 @@ class _Line:
                 "socket_connect_timeout": _TIMEOUT_SECONDS,
                 # Without it kombu tries to connect for ever.
                 "max_retries": 0,
+                # Else RabbitMQ may drop a bell, or block, and nobody here would know.
+                "confirm_publish": True,
             },
         )
         self._connection: Connection | None = None
@@ -102,6 +112,7 @@ class _Line:
         connection = self._connection
         faults: tuple[type[BaseException], ...] = (
             OperationalError,
+            MessageNacked,
             *connection.connection_errors,
             *connection.channel_errors,
         )
@@ -109,7 +120,9 @@ class _Line:
             if self._unheard(connection) < _ENOUGH:
                 self._app.send_task(
                     INDEX_TASK,
-                    queue=INDEX_QUEUE,
+                    queue=INDEX_QUEUE.name,
+                    declare=(),  # it was, to count
+                    delivery_mode="transient",
                     expires=_EXPIRES_SECONDS,
                     ignore_result=True,
                     retry=False,
@@ -135,5 +148,13 @@ class _Line:
     @staticmethod
     def _unheard(connection: Connection) -> int:
         channel = cast("Channel", connection.default_channel)
-        declared = channel.queue_declare(queue=INDEX_QUEUE, durable=True, auto_delete=False)
+        if connection.transport.driver_type == "amqp":
+            # py-amqp waits for replies and confirmations for ever.
+            connection.connection.transport.sock.settimeout(_TIMEOUT_SECONDS)
+        declared = channel.queue_declare(
+            queue=INDEX_QUEUE.name,
+            durable=True,
+            auto_delete=False,
+            arguments=INDEX_QUEUE.queue_arguments,
+        )
         return int(declared.message_count)

@@ -7,41 +7,58 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from shared.batching import QueryBatcher
 from shared.catalog import (
     Database,
+    SqlChores,
     SqlClaims,
     SqlCollections,
+    SqlDump,
     SqlInbox,
     SqlPublications,
     SqlReading,
     SqlRecords,
     SqlRoster,
+    SqlVersions,
 )
 from shared.collecting import create_collection
 from shared.domain import DocumentLimits
 from shared.encoder import ModelStore
-from shared.errors import CollectionExists, CollectionNotFound
-from shared.index import FolderIndexStore, choose
-from shared.indexing import Bench
-from shared.pace import Pace
+from shared.errors import CollectionExists, CollectionNotFound, ConfigurationError
+from shared.index import FORMAT, choose, open_store, restyle
+from shared.indexing.pace import Pace
+from shared.indexing.turns import Bench
 from shared.ports import (
     Bell,
+    Chores,
     Claims,
     Collections,
     Encoders,
     Inbox,
+    IndexFiles,
     IndexStore,
     Publications,
     Reading,
     Records,
     Roster,
+    Versions,
 )
 from shared.queue import CeleryBell
-from shared.search import Searcher
+from shared.searching.batching import QueryBatcher
+from shared.searching.recall import RecallSampler
+from shared.searching.search import Searcher
+from shared.searching.snapshots import Snapshots, Stacks
 from shared.settings import Settings
-from shared.snapshots import Snapshots
-from shared.upkeep import Upkeep
+from shared.transfer.backups import Installation
+from shared.transfer.delivering import Dock
+from shared.transfer.loading import Target
+from shared.trust.checking import Checker
+from shared.trust.purging import Purger
+from shared.trust.repairing import Repairer
+from shared.upkeep.chores import Shift
+from shared.upkeep.remains import Keeper
+from shared.upkeep.room import GuardedInbox, Room
+from shared.upkeep.upkeep import Upkeep
+from shared.versions.shelf import Shelf
 
 DEFAULT_COLLECTION = "default"
 
@@ -60,15 +77,21 @@ class Services:
     reading: Reading
     records: Records
     roster: Roster
+    versions: Versions
+    chores: Chores
     store: IndexStore
+    files: IndexFiles
+    room: Room
     encoders: Encoders
     bell: Bell
     snapshots: Snapshots
     queries: QueryBatcher
+    recall: RecallSampler
     searcher: Searcher
 
     def close(self) -> None:
         """End the threads and close the connections of this process."""
+        self.recall.close()
         self.snapshots.close()
         self.queries.close()
         self.bell.close()
@@ -80,23 +103,41 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def open_services(settings: Settings) -> Services:
-    """Build every part; connections, models and threads open at first use."""
+def open_services(
+    settings: Settings, *, encoders: Encoders | None = None, bell: Bell | None = None
+) -> Services:
+    """Build every part; connections, models and threads open at first use.
+
+    Args:
+        settings: of this installation.
+        encoders: in place of the installed models.
+        bell: in place of the broker's.
+    """
     database = Database(settings.catalog_url)
     collections = SqlCollections(database)
     reading = SqlReading(database)
     records = SqlRecords(database)
-    store = FolderIndexStore(settings.data_dir / "index")
-    encoders = ModelStore(
+    store = open_store(settings)
+    encoders = encoders or ModelStore(
         settings.data_dir / "models",
         pass_tokens=settings.encoding.pass_tokens,
         loaded=settings.encoding.loaded,
     )
     queries = QueryBatcher(encoders)
+    versions, chores = SqlVersions(database), SqlChores(database)
+    room = Room(store, settings.storage.min_free_bytes)
+    recall = RecallSampler(chores, share=settings.reader.recall_share)
     snapshots = Snapshots(
-        reading,
-        collections,
-        store,
+        Stacks(
+            reading=reading,
+            collections=collections,
+            versions=versions,
+            chores=chores,
+            store=store,
+            files=store,
+            holder=process_name(),
+            lease_seconds=settings.reader.lease_seconds,
+        ),
         poll_seconds=settings.reader.poll_seconds,
         collections_kept=settings.reader.collections,
         old_kept=settings.reader.old_versions,
@@ -107,23 +148,29 @@ def open_services(settings: Settings) -> Services:
         limits=document_limits(settings),
         database=database,
         collections=collections,
-        inbox=SqlInbox(database, kept_bytes=limits.rejected_bytes),
+        inbox=GuardedInbox(SqlInbox(database, kept_bytes=limits.rejected_bytes), room),
         claims=SqlClaims(database),
         publications=SqlPublications(database),
         reading=reading,
         records=records,
         roster=SqlRoster(database),
+        versions=versions,
+        chores=chores,
         store=store,
+        files=store,
+        room=room,
         encoders=encoders,
-        bell=CeleryBell(settings.broker_url),
+        bell=bell or CeleryBell(settings.broker_url),
         snapshots=snapshots,
         queries=queries,
+        recall=recall,
         searcher=Searcher(
             collections=collections,
             reading=reading,
             records=records,
             snapshots=snapshots,
             queries=queries,
+            recall=recall,
             query_characters=limits.query_characters,
             max_k=limits.k,
             after_seconds=limits.after_seconds,
@@ -141,6 +188,7 @@ def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: Fal
         collections=services.collections,
         store=services.store,
         encoders=services.encoders,
+        room=services.room,
         worker=process_name(),
         pace=Pace(seconds=encoding.claim_seconds),
         lease_seconds=encoding.lease_seconds,
@@ -149,17 +197,149 @@ def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: Fal
     )
 
 
-def open_upkeep(services: Services) -> Upkeep:
-    """Return what this process needs for upkeep."""
+def open_shift(services: Services, *, stopping: Callable[[], bool] = lambda: False) -> Shift:
+    """Return what this process needs to do chores until *stopping*."""
+    return Shift(
+        chores=services.chores,
+        versions=services.versions,
+        holder=process_name(),
+        lease_seconds=services.settings.merge.lease_seconds,
+        stopping=stopping,
+    )
+
+
+def open_upkeep(services: Services, *, stopping: Callable[[], bool] = lambda: False) -> Upkeep:
+    """Return what this process needs for upkeep until *stopping*."""
+    merge = services.settings.merge
     return Upkeep(
         claims=services.claims,
         collections=services.collections,
         publications=services.publications,
         reading=services.reading,
+        roster=services.roster,
         store=services.store,
-        policy=partial(choose, settings=services.settings.merge),
-        worker=process_name(),
+        files=services.files,
+        shift=open_shift(services, stopping=stopping),
+        room=services.room,
+        merges=partial(choose, settings=merge),
+        relays=partial(restyle, settings=merge, newest_format=FORMAT),
         max_crashes=services.settings.encoding.max_crashes,
+    )
+
+
+def open_shelf(services: Services) -> Shelf:
+    """Return what this process needs to name, compare and restore versions."""
+    return Shelf(
+        collections=services.collections,
+        publications=services.publications,
+        reading=services.reading,
+        records=services.records,
+        versions=services.versions,
+        chores=services.chores,
+        store=services.store,
+        files=services.files,
+        worker=process_name(),
+        lease_seconds=services.settings.reader.lease_seconds,
+    )
+
+
+def open_keeper(services: Services, *, stopping: Callable[[], bool] = lambda: False) -> Keeper:
+    """Return what this process needs to collect garbage until *stopping*."""
+    retention = services.settings.retention
+    return Keeper(
+        shift=open_shift(services, stopping=stopping),
+        reading=services.reading,
+        roster=services.roster,
+        store=services.store,
+        files=services.files,
+        grace_seconds=retention.grace_seconds,
+        orphan_days=retention.orphan_days,
+    )
+
+
+def open_checker(services: Services, *, stopping: Callable[[], bool] = lambda: False) -> Checker:
+    """Return what this process needs to check indexes until *stopping*."""
+    return Checker(
+        shift=open_shift(services, stopping=stopping),
+        collections=services.collections,
+        reading=services.reading,
+        records=services.records,
+        roster=services.roster,
+        store=services.store,
+        files=services.files,
+        encoders=services.encoders,
+        scrub_days=services.settings.retention.scrub_days,
+    )
+
+
+def open_repairer(services: Services) -> Repairer:
+    """Return what this process needs to repair damaged files."""
+    return Repairer(
+        shift=open_shift(services),
+        publications=services.publications,
+        store=services.store,
+        files=services.files,
+        encoders=services.encoders,
+    )
+
+
+def open_purger(services: Services) -> Purger:
+    """Return what this process needs to erase documents from every version."""
+    return Purger(
+        shift=open_shift(services),
+        collections=services.collections,
+        publications=services.publications,
+        store=services.store,
+        keeper=open_keeper(services),
+    )
+
+
+def open_dock(services: Services) -> Dock:
+    """Return what this process needs to publish documents that bring their vectors."""
+    encoding = services.settings.encoding
+    return Dock(
+        inbox=services.inbox,
+        claims=services.claims,
+        publications=services.publications,
+        records=services.records,
+        store=services.store,
+        worker=process_name(),
+        lease_seconds=encoding.lease_seconds,
+        max_crashes=encoding.max_crashes,
+    )
+
+
+def open_installation(services: Services, *, lamina: str) -> Installation:
+    """Return what this process needs to back everything up."""
+    return Installation(
+        dump=SqlDump(services.database),
+        versions=services.versions,
+        roster=services.roster,
+        store=services.store,
+        files=services.files,
+        encoders=services.encoders,
+        holder=f"{process_name()}/backup",
+        lease_seconds=services.settings.reader.lease_seconds,
+        lamina=lamina,
+    )
+
+
+def open_target(services: Services) -> Target:
+    """Return where a backup is loaded to.
+
+    Raises:
+        ConfigurationError: segments lie in object storage, which cannot be loaded into yet.
+    """
+    settings = services.settings
+    if settings.storage.url:
+        raise ConfigurationError(
+            "A backup cannot be loaded into object storage yet; load it without "
+            "LAMINA_STORAGE_URL, and copy the folder `index` there before the first start."
+        )
+    return Target(
+        dump=SqlDump(services.database),
+        index=settings.data_dir / "index",
+        models=settings.data_dir / "models",
     )
 
 

@@ -1,7 +1,8 @@
 """Every setting, with its unit and default. The only reader of the environment.
 
 `LAMINA_PORT=9000` sets `port`; `LAMINA_LIMITS_QUERY_CHARACTERS=500` sets
-`limits.query_characters`. A `.env` file in the working folder is read too.
+`limits.query_characters`. A `.env` file is read too: the one in Lamina's own folder, and over it
+one in the working folder.
 """
 
 import os
@@ -15,6 +16,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +25,7 @@ from shared import failpoints
 from shared.errors import ConfigurationError
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -34,13 +37,21 @@ class BrokerSettings(_Group):
     """The message broker: bells, and the queue that other apps push to."""
 
     url: SecretStr | None = None
-    """Address of your own Redis; empty starts a private server (embedded mode)."""
+    """Address of your own Redis (`redis://…`) or RabbitMQ (`amqp://…`); empty starts a private
+    server (embedded mode)."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 6390
     """Port of the embedded broker on loopback; stable, because other apps write it down."""
 
     queue: str = "lamina.submit"
     """Queue that other apps push documents to."""
+
+    prefetch: PositiveInt = 200
+    """Messages that an intake takes from RabbitMQ ahead of storing them."""
+
+    deliveries: PositiveInt = 100
+    """Deliveries after which RabbitMQ gives up a message that is never stored; it is kept as
+    rejected. Fixed when the queue is made."""
 
 
 class WebSettings(_Group):
@@ -67,6 +78,10 @@ class LimitSettings(_Group):
 
     message_bytes: PositiveInt = 16 * 1024 * 1024
     """A message from the queue, bytes."""
+
+    message_values: PositiveInt = 1_000_000
+    """Values (texts, numbers, objects, lists) in a message; they bound the memory that reading
+    it takes."""
 
     documents: PositiveInt = 1000
     """Documents in one request or message."""
@@ -149,6 +164,13 @@ class ReaderSettings(_Group):
     old_versions: PositiveInt = 8
     """Older versions that a web process keeps open."""
 
+    lease_seconds: PositiveFloat = 60.0
+    """How long an older version that is open is held back from expiry without a heartbeat."""
+
+    recall_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of live queries that are compared with the exact answer, when the web process has
+    nothing else to search."""
+
 
 class MergeSettings(_Group):
     """When small segments become one (see `shared/index/policy.py`)."""
@@ -160,13 +182,71 @@ class MergeSettings(_Group):
     """Segments with fewer live vectors than this count as one size."""
 
     max_vectors: PositiveInt = 1_000_000
-    """Largest segment that a merge makes."""
+    """Largest segment that a merge makes, in vectors."""
+
+    max_bytes: PositiveInt = 4 * 1024**3
+    """Largest segment that a merge makes, in bytes of its inputs."""
+
+    max_segments: Annotated[int, Field(ge=2)] = 64
+    """Segments of one collection from where the smallest are merged whatever their sizes."""
+
+    flat_budget: PositiveInt = 100_000
+    """Vectors in flat segments together from where they are merged early; a scan of as many
+    takes about 6 ms."""
 
     deleted_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of deleted vectors at which a segment is rewritten."""
 
+    deleted_days: PositiveFloat = 30.0
+    """Days after which a deleted vector is gone from the newest version's files."""
+
+    ann_from: PositiveInt = 20_000
+    """Live vectors from where `auto` lays a segment out for approximate search."""
+
+    threads: PositiveInt = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
+    """Threads that lay out a large segment; by default half the cores."""
+
+    lease_seconds: PositiveFloat = 60.0
+    """How long a merge or other chore lives without a heartbeat (one every third of this)."""
+
     every_seconds: PositiveFloat = 2.0
     """How often the upkeep process looks."""
+
+
+class RetentionSettings(_Group):
+    """When old versions and files go (a collection's own rule says which)."""
+
+    every_seconds: PositiveFloat = 60.0
+    """How often old versions and files are looked for."""
+
+    grace_seconds: PositiveFloat = 600.0
+    """How long the files of an expired version stay for readers that have just opened it."""
+
+    orphan_days: PositiveFloat = 7.0
+    """Days after which a file that the catalog knows nothing of is removed."""
+
+    scrub_days: PositiveFloat = 7.0
+    """How often every file is read again and compared with its checksum, days."""
+
+
+class StorageSettings(_Group):
+    """Where segments lie."""
+
+    url: str | None = None
+    """Object storage, `s3://bucket/prefix`; empty for the folder `index` in `data_dir`.
+    Credentials come from the usual variables (`AWS_ACCESS_KEY_ID` and so on)."""
+
+    endpoint: str | None = None
+    """Address of an S3-compatible server other than Amazon's; `http://` only for tests."""
+
+    cache_bytes: PositiveInt = 20 * 1024**3
+    """Most that a host keeps of object storage in `data_dir/cache`, bytes."""
+
+    min_free_bytes: PositiveInt = 1024**3
+    """Free disk space below which nothing new is taken, bytes; searches go on."""
+
+    missing_seconds: PositiveFloat = 5.0
+    """How long a file is waited for that a version names but a shared volume does not show yet."""
 
 
 class Settings(BaseSettings):
@@ -176,7 +256,7 @@ class Settings(BaseSettings):
         env_prefix="LAMINA_",
         env_nested_delimiter="_",
         env_nested_max_split=1,
-        env_file=".env",
+        env_file=(ROOT / ".env", ".env"),
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -184,7 +264,8 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("var")
-    """Folder of the catalog, the index, the models and the embedded broker."""
+    """Folder of the catalog, the index, the models and the embedded broker; a relative one is
+    inside Lamina's own folder, wherever a command is called from."""
 
     host: str = "127.0.0.1"
     """Address to listen on; anything but loopback needs an admin key."""
@@ -219,6 +300,13 @@ class Settings(BaseSettings):
     encoding: EncodingSettings = EncodingSettings()
     reader: ReaderSettings = ReaderSettings()
     merge: MergeSettings = MergeSettings()
+    retention: RetentionSettings = RetentionSettings()
+    storage: StorageSettings = StorageSettings()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _anchor(cls, folder: Path) -> Path:
+        return ROOT / folder
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -231,7 +319,7 @@ class Settings(BaseSettings):
         """SQLAlchemy address of the catalog."""
         if self.database_url:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.data_dir.absolute() / 'catalog.db'}"
+        return f"sqlite:///{self.data_dir / 'catalog.db'}"
 
     @property
     def broker_url(self) -> str:

@@ -1,12 +1,14 @@
 """Fixtures that every layer shares."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from shared.catalog import Database
+from tests.object_storage import ObjectStorage, serve
 from tests.postgres import Postgres, postgres
 
 __all__ = ["postgres"]
@@ -33,3 +35,16 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: 
         return f"sqlite:///{shutil.copy(migrated_file, tmp_path)}"
     server: Postgres = request.getfixturevalue("postgres")
     return server.clean_database()
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[str]:
+    """The address of S3-compatible object storage."""
+    with serve() as address:
+        yield address
+
+
+@pytest.fixture
+def object_storage(object_server: str) -> ObjectStorage:
+    """An empty bucket."""
+    return ObjectStorage(object_server)

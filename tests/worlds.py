@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Self
 
-from shared.batching import QueryBatcher
 from shared.catalog import (
     Database,
+    SqlChores,
     SqlClaims,
     SqlCollections,
     SqlInbox,
@@ -19,6 +19,7 @@ from shared.catalog import (
     SqlReading,
     SqlRecords,
     SqlRoster,
+    SqlVersions,
 )
 from shared.domain import (
     Attempt,
@@ -28,8 +29,10 @@ from shared.domain import (
     DocumentLimits,
     Head,
     Hit,
+    IndexRule,
     Json,
     Lane,
+    Manifest,
     Metric,
     Receipt,
     SearchResult,
@@ -38,14 +41,20 @@ from shared.domain import (
     Vectors,
 )
 from shared.errors import CollectionExists
-from shared.index import FolderIndexStore, choose
-from shared.indexing import Bench, index_claim, index_next
+from shared.index import FORMAT, FolderIndexStore, LocalFiles, choose, restyle
+from shared.index.disk import Disk
+from shared.indexing.pace import Pace
+from shared.indexing.turns import Bench, index_claim, index_next
 from shared.ingest import parse_submission, submit
-from shared.pace import Pace
-from shared.search import Searcher, SearchRequest, search
+from shared.ports import Step
+from shared.searching.batching import QueryBatcher
+from shared.searching.recall import RecallSampler
+from shared.searching.search import Searcher, SearchRequest, search
+from shared.searching.snapshots import Snapshots, Stacks
 from shared.settings import MergeSettings
-from shared.snapshots import Snapshots
-from shared.upkeep import Upkeep
+from shared.upkeep.chores import Shift
+from shared.upkeep.room import Room
+from shared.upkeep.upkeep import Upkeep
 from tests.fakes.encoder import FakeEncoders
 from tests.fakes.wayward import WaywardEncoder
 
@@ -76,14 +85,32 @@ class CountingBell:
 class Interrupted(FolderIndexStore):
     """An index store in which something else happens while a merge is written."""
 
-    def __init__(self, root: Path, meanwhile: Callable[[], None]) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, meanwhile: Callable[[], None], merge: MergeSettings) -> None:
+        super().__init__(root, merge=merge)
         self._meanwhile = meanwhile
 
-    def merge(self, attempt: Attempt, segments: Sequence[Segment], metric: Metric) -> Segment:
-        merged = super().merge(attempt, segments, metric)
+    def merge(
+        self,
+        attempt: Attempt,
+        segments: Sequence[Segment],
+        metric: Metric,
+        rule: IndexRule,
+        step: Step,
+    ) -> Segment:
+        merged = super().merge(attempt, segments, metric, rule, step)
         self._meanwhile()
         return merged
+
+
+class Cramped(FolderIndexStore):
+    """An index store on a disk with so much free space as a test says."""
+
+    def __init__(self, root: Path, free: int) -> None:
+        super().__init__(root)
+        self.free = free
+
+    def free_bytes(self) -> int | None:
+        return self.free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +126,14 @@ class World:
     reading: SqlReading
     records: SqlRecords
     roster: SqlRoster
+    versions: SqlVersions
+    chores: SqlChores
     store: FolderIndexStore
     encoder: WaywardEncoder
     bell: CountingBell
     bench: Bench
     searcher: Searcher
+    merge: MergeSettings
 
     @classmethod
     @contextmanager
@@ -114,7 +144,16 @@ class World:
         metric: Metric = Metric.COSINE,
         chunking: Chunking | None = None,
         database_url: str | None = None,
+        merge: MergeSettings | None = None,
+        lease_seconds: float = 30.0,
+        recall_share: float = 0.0,
+        disk: Disk | None = None,
     ) -> Iterator[Self]:
+        """Open the world in *folder*; all that lives by leases has *lease_seconds*.
+
+        Index files are written through *disk*, if there is one.
+        """
+        merge = merge or MergeSettings()
         database = Database(database_url or f"sqlite:///{folder / 'catalog.db'}")
         database.migrate()
         encoder = WaywardEncoder()
@@ -130,9 +169,24 @@ class World:
         )
         reading, records = SqlReading(database), SqlRecords(database)
         claims, publications = SqlClaims(database), SqlPublications(database)
-        store = FolderIndexStore(folder / "index")
+        versions, chores = SqlVersions(database), SqlChores(database)
+        index = folder / "index"
+        store = FolderIndexStore(index, LocalFiles(index, disk), merge=merge)
+        recall = RecallSampler(chores, share=recall_share)
         snapshots = Snapshots(
-            reading, collections, store, poll_seconds=0.01, collections_kept=4, old_kept=4
+            Stacks(
+                reading=reading,
+                collections=collections,
+                versions=versions,
+                chores=chores,
+                store=store,
+                files=store,
+                holder="host:0",
+                lease_seconds=lease_seconds,
+            ),
+            poll_seconds=0.01,
+            collections_kept=4,
+            old_kept=4,
         )
         queries = QueryBatcher(encoders)
         world = cls(
@@ -145,6 +199,8 @@ class World:
             reading=reading,
             records=records,
             roster=SqlRoster(database),
+            versions=versions,
+            chores=chores,
             store=store,
             encoder=encoder,
             bell=CountingBell(),
@@ -154,6 +210,7 @@ class World:
                 collections=collections,
                 store=store,
                 encoders=encoders,
+                room=Room(store, 0),
                 worker="host:1",
                 pace=Pace(seconds=2.0),
                 lease_seconds=30.0,
@@ -166,25 +223,32 @@ class World:
                 records=records,
                 snapshots=snapshots,
                 queries=queries,
+                recall=recall,
                 query_characters=1000,
                 max_k=100,
                 after_seconds=5.0,
                 waiters=BoundedSemaphore(2),
             ),
+            merge=merge,
         )
         try:
             yield world
         finally:
+            recall.close()
             snapshots.close()
             queries.close()
             database.close()
 
     def add(
-        self, *documents: Json, lane: Lane = Lane.INTERACTIVE, key: str | None = None
+        self,
+        *documents: Json,
+        lane: Lane = Lane.INTERACTIVE,
+        key: str | None = None,
+        collection: str = "c",
     ) -> Receipt:
         """Submit documents as the API would."""
         submission = parse_submission(
-            list(documents), LIMITS, collection="c", source="api", lane=lane, key=key
+            list(documents), LIMITS, collection=collection, source="api", lane=lane, key=key
         )
         return submit(self.inbox, self.bell, submission)
 
@@ -214,13 +278,19 @@ class World:
         """Return the collection's head."""
         return self.reading.heads()[self.collection.id]
 
-    def search(self, query: str, *, k: int = 10, version: int | None = None) -> SearchResult:
+    def search(
+        self, query: str, *, k: int = 10, version: int | None = None, exact: bool = False
+    ) -> SearchResult:
         """Search as of the head (or *version*)."""
-        least = None if version is not None else self.head().version
-        return search(
-            self.searcher,
-            SearchRequest(collection="c", query=query, k=k, version=version, min_version=least),
+        request = SearchRequest(
+            collection="c",
+            query=query,
+            k=k,
+            version=version,
+            min_version=None if version is not None else self.head().version,
+            exact=exact,
         )
+        return search(self.searcher, request)
 
     def hits(self, query: str, *, k: int = 10) -> Sequence[Hit]:
         """Return what a search at the head finds."""
@@ -241,21 +311,44 @@ class World:
         records = self.reading.passages(ids)
         return dict(Counter(records[one].external_id for one in ids))
 
+    def manifest(self) -> Manifest:
+        """Return the head's manifest."""
+        return self.store.read_manifest(self.head())
+
     def segments(self) -> int:
         """Return how many segments the head has."""
-        return len(self.store.read_manifest(self.head()).segments)
+        return len(self.manifest().segments)
 
-    def upkeep(self, when_chosen: Callable[[], None] | None = None) -> Upkeep:
+    def upkeep(
+        self,
+        when_chosen: Callable[[], None] | None = None,
+        *,
+        worker: str = "host:2",
+        lease_seconds: float = 30.0,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Upkeep:
         """Return an upkeep whose merges call *when_chosen* between reading and committing."""
-        store = Interrupted(self.folder / "index", when_chosen) if when_chosen else self.store
+        store = self.store
+        if when_chosen:
+            store = Interrupted(self.folder / "index", when_chosen, self.merge)
         return Upkeep(
             claims=self.claims,
             collections=self.collections,
             publications=self.publications,
             reading=self.reading,
+            roster=self.roster,
             store=store,
-            policy=partial(choose, settings=MergeSettings()),
-            worker="host:2",
+            files=store,
+            shift=Shift(
+                chores=self.chores,
+                versions=self.versions,
+                holder=worker,
+                lease_seconds=lease_seconds,
+                stopping=stopping,
+            ),
+            room=Room(store, 0),
+            merges=partial(choose, settings=self.merge),
+            relays=partial(restyle, settings=self.merge, newest_format=FORMAT),
             max_crashes=3,
         )
 
@@ -276,7 +369,7 @@ class World:
 
     def fresh_store(self) -> FolderIndexStore:
         """Return the index as a process sees it that has nothing open yet."""
-        return FolderIndexStore(self.folder / "index")
+        return FolderIndexStore(self.folder / "index", merge=self.merge)
 
     def vectors(self) -> Vectors:
         """Return every live vector, in the order of its id."""

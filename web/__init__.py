@@ -1,14 +1,11 @@
 """HTTP in, use cases, JSON or HTML out."""
 
-import tomllib
-from importlib.metadata import version
-from pathlib import Path
-
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import BaseConverter
 
+from shared.product import product_version
 from shared.services import Services, open_services
 from shared.settings import Settings
 from web import api, formats, pages, problems, security, sessions
@@ -68,14 +65,6 @@ def create_app(services: Services | None = None) -> Lamina:
     api.register(app, csrf)
     pages.register(app)
     return app
-
-
-def product_version() -> str:
-    """Return Lamina's version, which a source tree says more recently than its installation."""
-    project = Path(__file__).parents[1] / "pyproject.toml"
-    if project.is_file():
-        return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
-    return version("lamina")
 
 
 __all__ = ["create_app"]

@@ -1,12 +1,12 @@
-"""JSON as strict as a submission deserves: nothing is lost or guessed."""
+"""Read requests as strictly as `shared.strictjson`, write answers in plain UTF-8."""
 
-import json
 from typing import Any, NoReturn
 
 from flask import Request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
+from shared import strictjson
 from shared.domain import Json
 
 
@@ -17,25 +17,7 @@ def loads(raw: str | bytes) -> Json:
         ValueError: not UTF-8, not JSON, a name twice in one object, NaN or infinity, or
             nesting too deep to read.
     """
-    text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-    try:
-        value: Json = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    return value
-
-
-def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} occurs twice in one object")
-    return value
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+    return strictjson.loads(raw.encode() if isinstance(raw, str) else raw)
 
 
 class StrictJson(DefaultJSONProvider):

@@ -16,6 +16,7 @@ def make_app(broker_url: str) -> Celery:
     """Return the application that listens at *broker_url*."""
     app = Celery("lamina", broker=broker_url, include=["workers.tasks"])
     app.conf.update(
+        task_queues=[INDEX_QUEUE],
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
@@ -52,7 +53,7 @@ def listen(broker_url: str, hostname: str) -> int:
             hostname=hostname,
             pool="threads",
             concurrency=1,
-            queues=[INDEX_QUEUE],
+            queues=[INDEX_QUEUE.name],
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,

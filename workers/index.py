@@ -9,8 +9,8 @@ import threading
 
 import structlog
 
-from shared.errors import LaminaError, Retryable
-from shared.indexing import Bench, index_next
+from shared.errors import LaminaError, OutOfSpace, Retryable
+from shared.indexing.turns import Bench, index_next
 from shared.ports import Bell
 from shared.services import Services, open_bench, open_services
 from shared.settings import Settings
@@ -57,6 +57,7 @@ def drain(bench: Bench, bell: Bell) -> None:
     """Index until nothing waits or the process shall stop.
 
     Raises:
+        OutOfSpace: too little disk is left; nothing was claimed.
         Retryable: the claim was given back; try again later.
     """
     while not process.stopping.is_set():
@@ -77,7 +78,7 @@ def _work(bench: Bench, bell: Bell, poll_seconds: float) -> None:
             try:
                 drain(bench, bell)
                 pause = 0.0
-            except Retryable as error:
+            except (Retryable, OutOfSpace) as error:
                 if not pause:
                     _log.warning("index_delayed", error=str(error))
                 pause = min(2 * pause or 0.25, _LONGEST_PAUSE_SECONDS)

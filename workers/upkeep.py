@@ -1,18 +1,29 @@
-"""The role `upkeep`: give dead workers' claims back, merge small segments.
+"""The role `upkeep`: merge, lay out anew, collect garbage, check files, give dead claims back.
 
-A plain loop: nobody needs to wake it, so a Celery worker around it would only add a broker
-that can fail. Several at once are harmless, since reaping and merging are fenced.
+Plain loops: nobody needs to wake them, so a Celery worker around them would only add a broker
+that can fail. Several of these processes at once are harmless, since each chore is leased and all
+that publishes is fenced.
 """
 
+import os
+import threading
+import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from shared.errors import LaminaError
-from shared.services import open_services, open_upkeep
+from shared.services import Services, open_checker, open_keeper, open_services, open_upkeep
 from shared.settings import Settings
-from shared.upkeep import Upkeep, merge_next, reap
+from shared.trust.checking import scrub_next
+from shared.upkeep.garbage import collect
+from shared.upkeep.merging import merge_next, relay_next
+from shared.upkeep.remains import Keeper
+from shared.upkeep.upkeep import Upkeep, reap
 from workers import process, pulse
+
+_LONGEST_PAUSE_SECONDS = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -21,44 +32,103 @@ def run(settings: Settings, name: str) -> int:
     """Look after the index until `process.stopping`; return the exit code."""
     del name
     services = open_services(settings)
-    upkeep = open_upkeep(services)
+    upkeep = open_upkeep(services, stopping=process.stopping.is_set)
     process.working()
-    pulse.start(services.roster, upkeep.worker, "upkeep")
-    _log.info("ready", worker=upkeep.worker)
-    chores = (_Chore(_reap, upkeep), _Chore(_merge, upkeep))
-    while not process.stopping.wait(settings.merge.every_seconds):
-        for chore in chores:
-            chore.do()
+    pulse.start(services.roster, upkeep.shift.holder, "upkeep")
+    reaper = threading.Thread(
+        target=_reap_until_stopped, args=(upkeep, settings.merge.every_seconds), name="reaper"
+    )
+    reaper.start()
+    os.nice(settings.encoding.nice)  # of this thread: giving claims back must not wait for merges
+    _log.info("ready", worker=upkeep.shift.holder)
+    turns = _turns(services, upkeep)
+    busy = False
+    while not process.stopping.wait(0 if busy else settings.merge.every_seconds):
+        more = [turn.take(time.monotonic()) for turn in turns]  # all of them, not up to the first
+        busy = any(more)
+    reaper.join()
     services.close()
     return 0
 
 
-class _Chore:
-    """One regular task. A fault is logged when it begins and when it ends, not each time."""
+class Turn:
+    """One regular task. A fault is logged when it begins and when it ends, and tried less often.
 
-    def __init__(self, act: Callable[[Upkeep], None], upkeep: Upkeep) -> None:
+    It never keeps the others from their turns.
+    """
+
+    def __init__(self, name: str, act: Callable[[], bool], every_seconds: float) -> None:
+        """Call *act*, which returns whether there may be more at once, every so often."""
+        self._name = name
         self._act = act
-        self._upkeep = upkeep
+        self._every = every_seconds
+        self._pause = 0.0
+        self._due = 0.0
         self._fault = ""
 
-    def do(self) -> None:
+    def take(self, now: float) -> bool:
+        """Do it if it is due; whether there may be more to do at once.
+
+        Args:
+            now: seconds of a clock that only rises.
+        """
+        if now < self._due:
+            return False
         try:
-            self._act(self._upkeep)
+            more = self._act()
         except LaminaError as error:
-            if str(error) != self._fault:
-                _log.warning("upkeep_failed", chore=self._act.__name__, error=str(error))
-            self._fault = str(error)
-            return
+            self._fail(now, error)
+            return False
         if self._fault:
-            _log.info("upkeep_goes_on", chore=self._act.__name__)
-        self._fault = ""
+            _log.info("upkeep_goes_on", task=self._name)
+        self._fault, self._pause = "", 0.0
+        self._due = now if more else now + self._every
+        return more
+
+    def _fail(self, now: float, error: LaminaError) -> None:
+        if process.stopping.is_set():
+            return
+        if str(error) != self._fault:
+            _log.warning("upkeep_failed", task=self._name, error=str(error))
+        self._fault = str(error)
+        self._pause = min(_LONGEST_PAUSE_SECONDS, 2 * max(self._pause, self._every))
+        self._due = now + self._pause
 
 
-def _reap(upkeep: Upkeep) -> None:
-    if count := reap(upkeep):
-        _log.warning("claims_reaped", count=count)
+def _turns(services: Services, upkeep: Upkeep) -> tuple[Turn, ...]:
+    """Return what the main loop does, in this order."""
+    stopping = process.stopping.is_set
+    keeper = open_keeper(services, stopping=stopping)
+    checker = open_checker(services, stopping=stopping)
+    often = services.settings.merge.every_seconds
+    seldom = services.settings.retention.every_seconds
+    return (
+        Turn("merge", partial(merge_next, upkeep), often),
+        Turn("relay", partial(relay_next, upkeep), often),
+        Turn("collect", partial(_collect_everywhere, services, keeper), seldom),
+        Turn("scrub", partial(scrub_next, checker), seldom),
+    )
 
 
-def _merge(upkeep: Upkeep) -> None:
-    while not process.stopping.is_set() and merge_next(upkeep):
-        _log.info("merged")
+def _collect_everywhere(services: Services, keeper: Keeper) -> bool:
+    """Collect the garbage of every collection; the first fault is raised at the end."""
+    fault: LaminaError | None = None
+    for collection_id in services.reading.heads():
+        try:
+            collect(keeper, services.collections.by_id(collection_id), dry_run=False)
+        except LaminaError as error:
+            fault = fault or error
+    if fault:
+        raise fault
+    return False
+
+
+def _reap_until_stopped(upkeep: Upkeep, every_seconds: float) -> None:
+    def act() -> bool:
+        if count := reap(upkeep):
+            _log.warning("claims_reaped", count=count)
+        return False
+
+    turn = Turn("reap", act, every_seconds)
+    while not process.stopping.wait(every_seconds):
+        turn.take(time.monotonic())

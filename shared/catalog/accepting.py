@@ -31,16 +31,22 @@ class _Job:
     collection_id: int
     submission: Submission
     now: float
+    not_before: float
+    """When workers may first claim its revisions; 0 for at once."""
 
 
-def store(tx: Connection, parcel: Parcel) -> Receipt:
+def store(tx: Connection, parcel: Parcel, hold_seconds: float = 0.0) -> Receipt:
     """Store a job with its revisions, or find the job that its key stands for.
+
+    No worker claims the revisions in the first *hold_seconds*.
 
     Raises:
         CollectionNotFound, KeyReused, DocumentNotFound: undo the transaction (or savepoint).
     """
     collection_id = find(tx, parcel.submission.collection)
-    job = _Job(new_id(), collection_id, parcel.submission, read_clock(tx))
+    now = read_clock(tx)
+    not_before = now + hold_seconds if hold_seconds else 0.0
+    job = _Job(new_id(), collection_id, parcel.submission, now, not_before)
     first = _take_key(tx, job)
     if first is not None:
         return Receipt(job_id=first, documents=_states(tx, first), repeated=True)
@@ -130,7 +136,7 @@ def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
         "state": State.PENDING.value,
         "crashes": 0,
         "solo_crashes": 0,
-        "not_before": 0.0,
+        "not_before": job.not_before,
         "version": None,
         "characters": draft.characters,
         "external_version": document.external_version,
@@ -144,10 +150,14 @@ def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
     }
     if warning := _outdated(draft, standing):
         return row | {"state": State.SUPERSEDED.value, "warnings": warning}
-    if document.kind is RevisionKind.DELETE and standing.gone:
+    missing = document.kind is RevisionKind.DELETE and standing.gone
+    if missing and not job.submission.missing_ok:
         raise DocumentNotFound(f"There is no document {document.id!r} to delete.")
     if document.external_version is not None:
         standing.external_version, standing.raised = document.external_version, True
+    if missing:
+        nothing = json.dumps([f"There is no document {document.id!r} to delete."])
+        return row | {"state": State.UNCHANGED.value, "warnings": nothing}
     standing.gone = False
     if _says_the_same(draft, standing):
         same = {"state": State.UNCHANGED.value, "version": standing.live_version}

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, literal, select, update
+from sqlalchemy import Connection, case, insert, literal, select, update
 
-from shared.catalog.claiming import Wish, take
+from shared.catalog.claiming import Lessee, Wish, take, take_job
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
 from shared.catalog.tables import ACTIVE, CLAIMED, AttemptRow, ClaimRow, PassRow, RevisionRow
@@ -34,14 +34,21 @@ class SqlClaims:
     ) -> Claim | None:
         """Take pending revisions of one encoder and one lane, oldest first; None if none."""
         wish = Wish(
-            worker=worker,
+            lessee=Lessee(worker, lease_seconds),
             fingerprints=tuple(fingerprints),
             max_lane=max_lane,
             max_characters=max_characters,
             max_documents=max_documents,
-            lease_seconds=lease_seconds,
         )
         return self._database.run(lambda tx: take(tx, wish))
+
+    def claim_job(
+        self, job_id: str, worker: str, *, max_documents: int, lease_seconds: float
+    ) -> Claim | None:
+        """Take pending revisions of one job, held or not, oldest first; None if there are none."""
+        return self._database.run(
+            lambda tx: take_job(tx, job_id, Lessee(worker, lease_seconds), max_documents)
+        )
 
     def renew(self, claim_id: int, lease_seconds: float) -> None:
         """Extend the lease by the catalog's clock; `Fenced` if the claim is not active."""
@@ -65,8 +72,8 @@ class SqlClaims:
                 "padded_tokens": sum(one.padded_tokens for one in record.passes),
                 "seconds": sum(one.seconds for one in record.passes),
             }
-            if _end(tx, claim_id, "closed", **numbers):
-                _give_back(tx, claim_id)
+            if end(tx, claim_id, "closed", **numbers):
+                give_back(tx, claim_id)
                 _insert_passes(tx, claim_id, record)
 
         self._database.run(work)
@@ -75,8 +82,12 @@ class SqlClaims:
         """Give an unfinished claim back after a fault that is no document's fault."""
 
         def work(tx: Connection) -> None:
-            if _end(tx, claim_id, "released", reason=reason):
-                _give_back(tx, claim_id, not_before=db_now() + literal(delay_seconds))
+            if end(tx, claim_id, "released", reason=reason):
+                earliest = db_now() + literal(delay_seconds)
+                held = case(
+                    (RevisionRow.not_before > earliest, RevisionRow.not_before), else_=earliest
+                )
+                give_back(tx, claim_id, not_before=held)
 
         self._database.run(work)
 
@@ -100,7 +111,7 @@ class SqlClaims:
         return self._database.run(work)
 
 
-def _end(tx: Connection, claim_id: int, state: str, **values: object) -> bool:
+def end(tx: Connection, claim_id: int, state: str, **values: object) -> bool:
     """End the claim if it is active, and with it the attempts to publish it."""
     ended = tx.execute(
         update(ClaimRow)
@@ -117,7 +128,8 @@ def _end(tx: Connection, claim_id: int, state: str, **values: object) -> bool:
     return True
 
 
-def _give_back(tx: Connection, claim_id: int, **values: object) -> None:
+def give_back(tx: Connection, claim_id: int, **values: object) -> None:
+    """Put what the claim still holds back into the queue."""
     tx.execute(
         update(RevisionRow)
         .where(RevisionRow.claim_id == claim_id, RevisionRow.state == CLAIMED)
@@ -142,7 +154,7 @@ def _insert_passes(tx: Connection, claim_id: int, record: ClaimRecord) -> None:
 
 
 def _revoke(tx: Connection, claim_id: int, *, alone: bool, max_crashes: int) -> None:
-    _end(tx, claim_id, "revoked")
+    end(tx, claim_id, "revoked")
     crashed = {"crashes": RevisionRow.crashes + 1}
     if alone:
         # Only a document that was alone is surely the one that ended its worker.
@@ -160,4 +172,4 @@ def _revoke(tx: Connection, claim_id: int, *, alone: bool, max_crashes: int) -> 
                 **crashed,
             )
         )
-    _give_back(tx, claim_id, **crashed)
+    give_back(tx, claim_id, **crashed)

@@ -19,11 +19,16 @@ from shared.catalog.tables import (
     VersionRow,
 )
 from shared.domain import (
+    DEFAULT_INDEX_RULE,
+    DEFAULT_RETENTION_RULE,
     Chunking,
     ChunkingMode,
     Collection,
     CollectionStats,
+    IndexRule,
     Metric,
+    Policy,
+    RetentionRule,
     Space,
     SpaceDraft,
     VersionKind,
@@ -39,8 +44,15 @@ class SqlCollections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, draft: SpaceDraft) -> Collection:
-        """Create a collection with one space, at version 0 without a manifest file.
+    def create(
+        self,
+        name: str,
+        draft: SpaceDraft,
+        *,
+        index: IndexRule = DEFAULT_INDEX_RULE,
+        retention: RetentionRule = DEFAULT_RETENTION_RULE,
+    ) -> Collection:
+        """Create a collection with one space and its rules, at version 0 without a manifest file.
 
         Raises:
             InvalidRequest: the name is not lower-case letters, digits, `-` and `_`, up to 63.
@@ -51,7 +63,8 @@ class SqlCollections:
                 f"{name!r} cannot name a collection: use 1 to 63 of a-z, 0-9, '-' and '_', "
                 "starting with a letter or digit."
             )
-        return self._database.run(lambda tx: _create(tx, name, draft))
+        rules = _index_values(index) | _retention_values(retention)
+        return self._database.run(lambda tx: _create(tx, name, draft, rules))
 
     def get(self, name: str) -> Collection:
         """Return the collection called *name*; `CollectionNotFound` if there is none."""
@@ -93,6 +106,31 @@ class SqlCollections:
             rows = tx.execute(statement).all()
         return [_stats(row) for row in rows]
 
+    def configure(
+        self,
+        name: str,
+        *,
+        index: IndexRule | None = None,
+        retention: RetentionRule | None = None,
+    ) -> Collection:
+        """Change a collection's rules; None leaves one as it is.
+
+        Raises:
+            CollectionNotFound: there is none.
+        """
+        values = (_index_values(index) if index else {}) | (
+            _retention_values(retention) if retention else {}
+        )
+
+        def work(tx: Connection) -> None:
+            collection_id = find(tx, name)
+            if values:
+                changed = update(CollectionRow).where(CollectionRow.id == collection_id)
+                tx.execute(changed.values(**values))
+
+        self._database.run(work)
+        return self.get(name)
+
 
 def find(tx: Connection, name: str) -> int:
     """Return the id of the collection called *name*; `CollectionNotFound` if there is none."""
@@ -106,6 +144,12 @@ def live_spaces(tx: Connection, fingerprints: Sequence[str]) -> dict[int, Space]
     """Return the live spaces of these encoders, by collection id."""
     rows = tx.execute(_LIVE_SPACES, {"fingerprints": fingerprints})
     return {row.collection_id: _space(row) for row in rows}
+
+
+def live_space(tx: Connection, collection_id: int) -> Space:
+    """Return the live space of a collection."""
+    wanted = select(*_SPACE).where(SpaceRow.collection_id == collection_id, SpaceRow.live)
+    return _space(tx.execute(wanted).one())
 
 
 _SPACE = (
@@ -138,16 +182,16 @@ _MOVE_COUNTER = (
 
 
 def _collections() -> AnySelect:
-    return select(CollectionRow.id, CollectionRow.name, CollectionRow.created_at, *_SPACE).join(
+    return select(CollectionRow.__table__, *_SPACE).join(
         SpaceRow, (SpaceRow.collection_id == CollectionRow.id) & SpaceRow.live
     )
 
 
-def _create(tx: Connection, name: str, draft: SpaceDraft) -> Collection:
+def _create(tx: Connection, name: str, draft: SpaceDraft, rules: dict[str, object]) -> Collection:
     now = read_clock(tx)
     collection_id = tx.scalar(
         insert_new(tx.dialect.name, CollectionRow)
-        .values(name=name, created_at=now)
+        .values(name=name, created_at=now, **rules)
         .on_conflict_do_nothing()
         .returning(CollectionRow.id)
     )
@@ -199,8 +243,39 @@ def _space(row: AnyRow) -> Space:
     )
 
 
+def _index_values(rule: IndexRule) -> dict[str, object]:
+    return {
+        "index_policy": rule.policy.value,
+        "recall_target": rule.recall_target,
+        "memory_limit_bytes": rule.memory_limit_bytes,
+    }
+
+
+def _retention_values(rule: RetentionRule) -> dict[str, object]:
+    return {
+        "retention_versions": rule.versions,
+        "retention_days": rule.days,
+        "retention_thinned": rule.thinned,
+    }
+
+
 def _collection(row: AnyRow) -> Collection:
-    return Collection(id=row.id, name=row.name, created_at=row.created_at, space=_space(row))
+    return Collection(
+        id=row.id,
+        name=row.name,
+        created_at=row.created_at,
+        space=_space(row),
+        index=IndexRule(
+            policy=Policy(row.index_policy),
+            recall_target=row.recall_target,
+            memory_limit_bytes=row.memory_limit_bytes,
+        ),
+        retention=RetentionRule(
+            versions=row.retention_versions,
+            days=row.retention_days,
+            thinned=row.retention_thinned,
+        ),
+    )
 
 
 def _stats(row: AnyRow) -> CollectionStats:

@@ -5,13 +5,15 @@ that all collections share. The compare-and-swap of the head is first, so on Pos
 COMMITTED) every later statement sees what the version before it committed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from shared.catalog.clock import db_now
 from shared.catalog.collections import move_counter
 from shared.catalog.dialect import AnyRow
+from shared.catalog.lifetimes import hold_live
+from shared.catalog.restoring import restore
 from shared.catalog.settling import (
     Fixed,
     check_order,
@@ -29,15 +31,33 @@ from shared.catalog.tables import (
     SegmentRow,
     VersionRow,
 )
-from shared.domain import Commit, Head, Manifest, Outcome, RevisionKind, State
+from shared.domain import (
+    Attempt,
+    Commit,
+    Head,
+    Manifest,
+    Outcome,
+    RevisionKind,
+    Segment,
+    State,
+    VersionKind,
+)
 from shared.errors import Fenced, VersionConflict
 
 
 def publish(tx: Connection, commit: Commit) -> Head:
-    """Write all of *commit*; raise `VersionConflict` or `Fenced` to write none of it."""
+    """Write all of *commit*, or none of it.
+
+    Raises:
+        VersionConflict, Fenced
+        VersionExpired, VersionNotFound: the version to restore is not there any more.
+    """
+    _check_restored(commit)
     head = _hold_head(tx, commit) if commit.manifest is None else _move_head(tx, commit)
+    if commit.restored is not None:
+        _hold_restored(tx, commit, commit.restored)
     _fence_claim(tx, commit)
-    fixed = Fixed(head, _fence_attempt(tx, commit))
+    fixed = Fixed(head, commit_attempt(tx, commit.attempt, head.collection_id))
     live = read_live(tx, commit)
     check_order(commit, live)
     settle_revisions(tx, commit, fixed, live)
@@ -49,11 +69,32 @@ def publish(tx: Connection, commit: Commit) -> Head:
             raise ValueError(msg)
         return commit.parent
     _insert_version(tx, commit, commit.manifest, head, _growth(published, live))
+    if commit.restored is not None:
+        restore(tx, head.collection_id, commit.restored, head.version)
     close_intervals(tx, published, head.version)
     open_intervals(tx, commit.manifest, published)
     _list_segments(tx, commit, commit.manifest)
     move_counter(tx)
     return head
+
+
+def _check_restored(commit: Commit) -> None:
+    restores = commit.manifest is not None and commit.manifest.kind is VersionKind.RESTORE
+    if restores != (commit.restored is not None) or (restores and commit.outcomes):
+        msg = "A restore names the version it restores and has no outcomes; nothing else does."
+        raise ValueError(msg)
+
+
+def _hold_restored(tx: Connection, commit: Commit, version: int) -> None:
+    """Keep the version to restore as it was read until this transaction ends.
+
+    Raises:
+        VersionNotFound, VersionExpired
+        VersionConflict: its manifest was rewritten since, by a purge or a repair.
+    """
+    held = hold_live(tx, commit.parent.collection_id, version)
+    if held.manifest_sha256 != commit.restored_sha256:
+        raise VersionConflict(f"Version {version} was rewritten meanwhile.")
 
 
 def _hold_head(tx: Connection, commit: Commit) -> Head:
@@ -120,19 +161,20 @@ _HOLD_CLAIM = (
 )
 
 
-def _fence_attempt(tx: Connection, commit: Commit) -> float:
+def commit_attempt(tx: Connection, attempt: Attempt, collection_id: int) -> float:
+    """End an active attempt as committed; return when it began. `Fenced` if it is not active."""
     started_at: float | None = tx.scalar(
         update(AttemptRow)
         .where(
-            AttemptRow.id == commit.attempt.id,
-            AttemptRow.collection_id == commit.parent.collection_id,
+            AttemptRow.id == attempt.id,
+            AttemptRow.collection_id == collection_id,
             AttemptRow.state == ACTIVE,
         )
         .values(state="committed", ended_at=db_now())
         .returning(AttemptRow.started_at)
     )
     if started_at is None:
-        raise Fenced(f"Attempt {commit.attempt.id} was revoked or has ended.")
+        raise Fenced(f"Attempt {attempt.id} was revoked or has ended.")
     return started_at
 
 
@@ -149,10 +191,10 @@ def _growth(published: Iterable[Outcome], live: dict[int, AnyRow]) -> int:
 def _insert_version(
     tx: Connection, commit: Commit, manifest: Manifest, head: Head, growth: int
 ) -> None:
+    base = commit.parent.version if commit.restored is None else commit.restored
     before = tx.execute(
         select(VersionRow.documents).where(
-            VersionRow.collection_id == head.collection_id,
-            VersionRow.version == commit.parent.version,
+            VersionRow.collection_id == head.collection_id, VersionRow.version == base
         )
     ).scalar_one()
     tx.execute(
@@ -170,34 +212,42 @@ def _insert_version(
             bytes=manifest.bytes,
             published_at=head.published_at,
             state="live",
+            restored=commit.restored,
         )
     )
 
 
 def _list_segments(tx: Connection, commit: Commit, manifest: Manifest) -> None:
-    tx.execute(
-        update(SegmentRow)
-        .where(
-            SegmentRow.collection_id == manifest.collection_id,
-            SegmentRow.last_version.is_(None),
-            SegmentRow.id.not_in([one.id for one in manifest.segments]),
+    listed = [one.id for one in manifest.segments]
+    left = SegmentRow.last_version.is_(None) & SegmentRow.id.not_in(listed)
+    back = SegmentRow.last_version.is_not(None) & SegmentRow.id.in_(listed)
+    for changed, last_version in ((left, commit.parent.version), (back, None)):
+        tx.execute(
+            update(SegmentRow)
+            .where(SegmentRow.collection_id == manifest.collection_id, changed)
+            .values(last_version=last_version)
         )
-        .values(last_version=commit.parent.version)
-    )
+    insert_segments(tx, commit.attempt, manifest.version, commit.new_segments)
+
+
+def insert_segments(
+    tx: Connection, attempt: Attempt, first_version: int, segments: Sequence[Segment]
+) -> None:
+    """Remember new segments, which *first_version* and the head list."""
     rows = [
         {
             "id": one.id,
-            "collection_id": manifest.collection_id,
+            "collection_id": attempt.collection_id,
             "space_id": one.space_id,
-            "attempt_id": commit.attempt.id,
+            "attempt_id": attempt.id,
             "rows": one.rows,
             "min_id": one.min_id,
             "max_id": one.max_id,
             "bytes": one.bytes,
             "sha256": one.sha256,
-            "first_version": manifest.version,
+            "first_version": first_version,
         }
-        for one in commit.new_segments
+        for one in segments
     ]
     if rows:
         tx.execute(insert(SegmentRow), rows)

@@ -123,6 +123,16 @@ class Database:
         with self.write() as connection:
             migrating.upgrade(connection)
 
+    def empty_log(self) -> None:
+        """Let a SQLite file's log hold no old pages, as far as no reader still needs them.
+
+        Raises:
+            CatalogUnavailable: the database cannot do it now.
+        """
+        if self.sqlite:
+            with self.glance() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+
     def close(self) -> None:
         """Close this process's idle connections."""
         if engines := self._opened.pop(os.getpid(), None):
@@ -164,7 +174,12 @@ def _open_sqlite(url: URL) -> _Engines:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # Without this the driver would open transactions by itself, and late (not IMMEDIATE).
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",  # a purge must leave nothing; Debian's SQLite does so anyway
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -36,8 +36,11 @@ class SqlInbox:
         self._database = database
         self._kept_bytes = kept_bytes
 
-    def accept(self, submission: Submission) -> Receipt:
+    def accept(self, submission: Submission, *, hold_seconds: float = 0.0) -> Receipt:
         """Store every document as a pending revision (or `unchanged`) of a new job.
+
+        With *hold_seconds*, no worker claims them before so much time has passed; only
+        `Claims.claim_job` does.
 
         Raises:
             CollectionNotFound: no such collection.
@@ -47,7 +50,7 @@ class SqlInbox:
         """
         parcel = pack(submission)
         try:
-            return self._database.run(lambda tx: store(tx, parcel))
+            return self._database.run(lambda tx: store(tx, parcel, hold_seconds))
         except KeyReused as error:
             refused = _refused(submission, error)
             self._database.run(lambda tx: self._keep(tx, refused))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, func, select
 
@@ -32,6 +33,11 @@ def upgrade(connection: Connection) -> None:
         command.upgrade(config(connection), "head")
     except CommandError as error:
         raise ConfigurationError(f"The catalog cannot be migrated: {error}") from error
+
+
+def newest(connection: Connection) -> str | None:
+    """Return the newest revision that this program knows."""
+    return ScriptDirectory.from_config(config(connection)).get_current_head()
 
 
 def config(connection: Connection) -> Config:

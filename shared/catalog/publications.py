@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
-from shared.catalog.clock import db_now
+from shared.catalog.clock import db_now, read_clock
 from shared.catalog.committing import publish
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
 from shared.catalog.identity import new_id
 from shared.catalog.reading import HEAD_COLUMNS, head_of
+from shared.catalog.rewriting import rewrite
 from shared.catalog.tables import (
     ACTIVE,
     VECTOR_COUNTER,
@@ -21,7 +22,7 @@ from shared.catalog.tables import (
     RevisionRow,
     VersionRow,
 )
-from shared.domain import Attempt, ChunkSpan, Commit, Head, LiveRevision, RevisionKind
+from shared.domain import Attempt, ChunkSpan, Commit, Head, LiveRevision, RevisionKind, Rewriting
 from shared.errors import CollectionNotFound
 
 
@@ -37,13 +38,14 @@ class SqlPublications:
         """Register an attempt before any file is written, and reserve its vector ids."""
         attempt_id = new_id()
 
-        def work(tx: Connection) -> int:
+        def work(tx: Connection) -> Attempt:
             last = tx.execute(
                 update(CounterRow)
                 .where(CounterRow.name == VECTOR_COUNTER)
                 .values(value=CounterRow.value + literal(vectors))
                 .returning(CounterRow.value)
             ).scalar_one()
+            first, started_at = last - vectors + 1, read_clock(tx)
             tx.execute(
                 insert(AttemptRow).values(
                     id=attempt_id,
@@ -51,17 +53,19 @@ class SqlPublications:
                     claim_id=claim_id,
                     worker=worker,
                     state="active",
-                    first_vector_id=last - vectors + 1,
+                    first_vector_id=first,
                     vectors=vectors,
-                    started_at=db_now(),
+                    started_at=started_at,
                 )
             )
-            return last
+            return Attempt(
+                id=attempt_id,
+                collection_id=collection_id,
+                first_vector_id=first,
+                started_at=started_at,
+            )
 
-        last = self._database.run(work)
-        return Attempt(
-            id=attempt_id, collection_id=collection_id, first_vector_id=last - vectors + 1
-        )
+        return self._database.run(work)
 
     def base(
         self, collection_id: int, document_ids: Sequence[int]
@@ -87,6 +91,7 @@ class SqlPublications:
         Raises:
             VersionConflict: another version was published; nothing was written.
             Fenced: the attempt or the claim was revoked; nothing was written.
+            VersionExpired, VersionNotFound: the version to restore is not there any more.
             CommitUnknown: the connection was lost during COMMIT; ask `outcome`.
         """
         return self._database.run(lambda tx: publish(tx, commit))
@@ -113,6 +118,20 @@ class SqlPublications:
             .values(state="abandoned", ended_at=db_now())
         )
         self._database.run(lambda tx: tx.execute(gone).rowcount)
+
+    def rewrite(self, rewriting: Rewriting) -> None:
+        """Swap the manifests of several versions, which keep their numbers, in one transaction.
+
+        Raises:
+            VersionConflict: a version was published, let go or rewritten meanwhile; nothing
+                was written.
+            Fenced: the attempt was revoked; nothing was written.
+            DocumentNotFound: there is no document to purge; nothing was written.
+            CommitUnknown: the connection was lost during COMMIT; ask `Versions.attempts`.
+        """
+        self._database.run(lambda tx: rewrite(tx, rewriting))
+        if rewriting.purged is not None:
+            self._database.empty_log()
 
 
 _HEAD = select(*HEAD_COLUMNS).where(HeadRow.collection_id == bindparam("collection"))

@@ -8,6 +8,7 @@ from sqlalchemy import Integer, bindparam, cast, func, select, update
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
+from shared.catalog.lifetimes import require_live
 from shared.catalog.tables import (
     HEAD_COUNTER,
     WAITING_STATES,
@@ -19,7 +20,6 @@ from shared.catalog.tables import (
     VersionRow,
 )
 from shared.domain import Head, PassageRecord
-from shared.errors import VersionExpired, VersionNotFound
 
 HEAD_COLUMNS = (
     HeadRow.collection_id,
@@ -66,11 +66,7 @@ class SqlReading:
                     VersionRow.state,
                 ).where(VersionRow.collection_id == collection_id, VersionRow.version == version)
             ).one_or_none()
-        if row is None:
-            raise VersionNotFound(f"There is no version {version}.")
-        if row.state != "live":
-            raise VersionExpired(f"Version {version} is no longer kept.")
-        return head_of(row)
+        return head_of(require_live(version, row))
 
     def passages(self, vector_ids: Sequence[int]) -> Mapping[int, PassageRecord]:
         """Return what the vectors stand for; immutable, so right at every version."""

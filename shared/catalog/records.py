@@ -4,14 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from shared.catalog.collections import find
 from shared.catalog.database import Database
-from shared.catalog.dialect import AnyRow
+from shared.catalog.dialect import AnyRow, AnySelect
 from shared.catalog.jobs import JOBS, read_errors, read_jobs, read_warnings
 from shared.catalog.publications import read_spans
 from shared.catalog.tables import (
+    KEPT_STATES,
+    LIVE,
     ClaimRow,
     DocumentRow,
     JobRow,
@@ -21,6 +23,7 @@ from shared.catalog.tables import (
     RevisionRow,
     VersionRow,
 )
+from shared.catalog.versions import read_tags
 from shared.domain import (
     ChunkSpan,
     DocumentReport,
@@ -31,7 +34,7 @@ from shared.domain import (
     VersionKind,
     VersionReport,
 )
-from shared.errors import DocumentNotFound, JobNotFound
+from shared.errors import DocumentNotFound, JobNotFound, VersionNotFound
 
 
 class SqlRecords:
@@ -65,6 +68,8 @@ class SqlRecords:
     def document(self, collection: str, external_id: str) -> DocumentReport:
         """Return the newest revision of a document; one that came too late does not count.
 
+        Nor does one that a restore withdrew, where another revision is live.
+
         Raises:
             CollectionNotFound: no such collection.
             DocumentNotFound: never accepted, or its newest revision is an indexed delete.
@@ -79,30 +84,46 @@ class SqlRecords:
             ).one_or_none()
             if row is None or _deleted(row):
                 raise DocumentNotFound(f"There is no document {external_id!r}.")
-            chunks = _chunks(tx, row)
-        return _document(row, chunks)
+            content = _content(tx, row)
+            chunks = read_spans(tx, [content.id]).get(content.id, ())
+        return _document(row, content, chunks)
 
-    def versions(self, collection: str, *, limit: int) -> Sequence[VersionReport]:
-        """Return the newest versions of a collection."""
+    def versions(
+        self,
+        collection: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        content_only: bool = False,
+        kept_only: bool = False,
+    ) -> Sequence[VersionReport]:
+        """Return the newest versions of a collection, those below *before* if given.
+
+        With *content_only* without merges and the like; with *kept_only* without expired ones.
+        """
+        wanted = select(VersionRow.__table__).order_by(VersionRow.version.desc()).limit(limit)
+        if before is not None:
+            wanted = wanted.where(VersionRow.version < before)
+        if content_only:
+            wanted = wanted.where(VersionRow.kind.not_in(_TIDYING))
+        if kept_only:
+            # The first condition is that of the partial index.
+            wanted = wanted.where(VersionRow.state.in_(KEPT_STATES), VersionRow.state == LIVE)
         with self._database.read() as tx:
-            rows = tx.execute(
-                select(VersionRow.__table__)
-                .where(VersionRow.collection_id == find(tx, collection))
-                .order_by(VersionRow.version.desc())
-                .limit(limit)
-            ).all()
-        return [
-            VersionReport(
-                version=row.version,
-                kind=VersionKind(row.kind),
-                published_at=row.published_at,
-                documents=row.documents,
-                vectors=row.vectors,
-                segments=row.segments,
-                first_loaded_at=row.first_loaded_at,
-            )
-            for row in rows
-        ]
+            return read_versions(tx, find(tx, collection), wanted)
+
+    def version(self, collection: str, version: int) -> VersionReport:
+        """Return one version, expired ones too.
+
+        Raises:
+            CollectionNotFound, VersionNotFound
+        """
+        wanted = select(VersionRow.__table__).where(VersionRow.version == version)
+        with self._database.read() as tx:
+            reports = read_versions(tx, find(tx, collection), wanted)
+        if not reports:
+            raise VersionNotFound(f"There is no version {version}.")
+        return reports[0]
 
     def rejections(self, *, limit: int) -> Sequence[tuple[int, float, Rejection]]:
         """Return the newest rejected messages with id and time."""
@@ -121,6 +142,12 @@ class SqlRecords:
 
 
 _version = VersionRow.__table__.alias("published")
+_TIDYING = tuple(kind.value for kind in VersionKind if not kind.has_content)
+_is_live = (
+    select(LivenessRow.revision_id)
+    .where(LivenessRow.document_id == DocumentRow.id, LivenessRow.to_version.is_(None))
+    .exists()
+)
 _DOCUMENT = (
     select(
         DocumentRow.external_id,
@@ -133,8 +160,14 @@ _DOCUMENT = (
         (_version.c.collection_id == RevisionRow.collection_id)
         & (_version.c.version == RevisionRow.version),
     )
-    .where(RevisionRow.state != State.SUPERSEDED.value)
-    .order_by(RevisionRow.id.desc())
+    .where(
+        RevisionRow.state != State.SUPERSEDED.value,
+        or_(RevisionRow.state != State.WITHDRAWN.value, ~_is_live),
+    )
+    # Of withdrawn ones, rather one whose text is still there.
+    .order_by(
+        (RevisionRow.state == State.WITHDRAWN.value) & RevisionRow.forgotten, RevisionRow.id.desc()
+    )
     .limit(1)
 )
 
@@ -144,27 +177,26 @@ def _deleted(row: AnyRow) -> bool:
     return published and row.kind == RevisionKind.DELETE.value
 
 
-def _chunks(tx: Connection, row: AnyRow) -> tuple[ChunkSpan, ...]:
-    """Return the revision's chunks, or of the live one that it says the same as."""
-    revision_id = row.id
-    if row.state == State.UNCHANGED.value:
-        revision_id = tx.scalar(
-            select(LivenessRow.revision_id).where(
-                LivenessRow.document_id == row.document_id, LivenessRow.to_version.is_(None)
-            )
-        )
-    return read_spans(tx, [revision_id]).get(revision_id, ())
+def _content(tx: Connection, row: AnyRow) -> AnyRow:
+    """Return the revision with the text: itself, or the live one that it says the same as."""
+    if row.state != State.UNCHANGED.value:
+        return row
+    return tx.execute(
+        select(RevisionRow.id, RevisionRow.title, RevisionRow.text, RevisionRow.metadata_json)
+        .join(LivenessRow, LivenessRow.revision_id == RevisionRow.id)
+        .where(LivenessRow.document_id == row.document_id, LivenessRow.to_version.is_(None))
+    ).one()
 
 
-def _document(row: AnyRow, chunks: tuple[ChunkSpan, ...]) -> DocumentReport:
+def _document(row: AnyRow, content: AnyRow, chunks: tuple[ChunkSpan, ...]) -> DocumentReport:
     return DocumentReport(
         id=row.external_id,
         revision_id=row.id,
         kind=RevisionKind(row.kind),
         state=State(row.state),
-        title=row.title,
-        text=row.text,
-        metadata=json.loads(row.metadata_json),
+        title=content.title,
+        text=content.text,
+        metadata=json.loads(content.metadata_json),
         warnings=tuple(json.loads(row.warnings or "[]")),
         error=row.error,
         job_id=row.job_id,
@@ -175,6 +207,30 @@ def _document(row: AnyRow, chunks: tuple[ChunkSpan, ...]) -> DocumentReport:
         published_at=row.published_at,
         first_loaded_at=row.first_loaded_at,
         chunks=chunks,
+    )
+
+
+def read_versions(tx: Connection, collection_id: int, wanted: AnySelect) -> list[VersionReport]:
+    """Return the versions that *wanted* (a selection of version rows) finds, with their tags."""
+    rows = tx.execute(wanted.where(VersionRow.collection_id == collection_id)).all()
+    tags = read_tags(tx, collection_id, [row.version for row in rows])
+    return [_report(row, tags.get(row.version, ())) for row in rows]
+
+
+def _report(row: AnyRow, tags: tuple[str, ...]) -> VersionReport:
+    return VersionReport(
+        version=row.version,
+        kind=VersionKind(row.kind),
+        published_at=row.published_at,
+        documents=row.documents,
+        vectors=row.vectors,
+        segments=row.segments,
+        first_loaded_at=row.first_loaded_at,
+        bytes=row.bytes,
+        parent=row.parent,
+        expired=row.state != "live",
+        tags=tags,
+        restored=row.restored,
     )
 
 

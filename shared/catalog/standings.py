@@ -32,7 +32,7 @@ class Standing:
     waiting: bool
     """A revision is pending or claimed, so what will be live is not known yet."""
     gone: bool
-    """Never seen, or its newest revision is a published delete."""
+    """Never seen, withdrawn, or its newest revision that counts is a published delete."""
     live_sha256: str | None
     live_version: int | None
     raised: bool = False
@@ -119,7 +119,10 @@ _newest_is_gone = (
         (_other.kind == RevisionKind.DELETE.value)
         & _other.state.in_((State.INDEXED.value, State.UNCHANGED.value))
     )
-    .where(_other.document_id == DocumentRow.id, _other.state != State.SUPERSEDED.value)
+    .where(
+        _other.document_id == DocumentRow.id,
+        _other.state.not_in((State.SUPERSEDED.value, State.WITHDRAWN.value)),
+    )
     .order_by(_other.id.desc())
     .limit(1)
     .correlate(DocumentRow)

@@ -86,7 +86,7 @@ class BrokerServer:
 
 def open_broker(settings: Settings) -> BrokerServer:
     """Return the embedded broker of a data folder, with its passwords made if need be."""
-    folder = settings.data_dir.absolute() / "broker"
+    folder = settings.data_dir / "broker"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return BrokerServer(
         folder=folder,

@@ -11,11 +11,18 @@ import httpx
 from shared.cli.replies import (
     Accepted,
     Body,
+    CollectionDetailReply,
     CollectionReply,
+    DiffReply,
+    GarbageReply,
     JobReply,
+    RankingReply,
     RejectionReply,
+    RestoreReply,
     SearchReply,
     StatusReply,
+    VersionDetailReply,
+    VersionReply,
 )
 from shared.cli.terminal import Exit, Failure
 from shared.settings import LOOPBACK, Settings
@@ -29,6 +36,8 @@ _BUSY = frozenset(
     }
 )
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_LONG_WORK = httpx.Timeout(None, connect=5.0)
+"""For work on files, which takes as long as there are many."""
 
 
 class Unreachable(Failure):
@@ -100,11 +109,79 @@ class Client:
         """Create a collection."""
         return cast("CollectionReply", self._call("POST", "/api/v1/collections", json=request))
 
+    def collection(self, name: str) -> CollectionDetailReply:
+        """Return one collection, with how its index is laid out."""
+        return cast("CollectionDetailReply", self._get(_in(name)))
+
+    def change_collection(self, name: str, change: Body) -> CollectionDetailReply:
+        """Change the rules of a collection that *change* names."""
+        return cast("CollectionDetailReply", self._call("PATCH", _in(name), json=change))
+
+    def versions(
+        self,
+        collection: str,
+        *,
+        limit: int,
+        before: int | None,
+        content_only: bool,
+        kept_only: bool,
+    ) -> list[VersionReply]:
+        """Return the newest versions of a collection, those below *before* if given."""
+        params: dict[str, str | int] = {"limit": limit}
+        if before is not None:
+            params["before"] = before
+        params |= {"content_only": "true"} if content_only else {}
+        params |= {"kept_only": "true"} if kept_only else {}
+        found = self._get(_in(collection, "versions"), params)["versions"]
+        return cast("list[VersionReply]", found)
+
+    def version(self, collection: str, version: str) -> VersionDetailReply:
+        """Return one version with its segments."""
+        return cast("VersionDetailReply", self._get(_in(collection, "versions", version)))
+
+    def tag(self, collection: str, tag: str, version: str) -> VersionReply:
+        """Name a version."""
+        where = _in(collection, "tags", tag)
+        return cast("VersionReply", self._call("PUT", where, json={"version": version}))
+
+    def untag(self, collection: str, tag: str) -> None:
+        """Take a tag away."""
+        self._call("DELETE", _in(collection, "tags", tag))
+
+    def diff(
+        self, collection: str, before: str, after: str, *, limit: int, cursor: str | None = None
+    ) -> DiffReply:
+        """Return a page of what changed from one version to another."""
+        params: dict[str, str | int] = {"to": after, "limit": limit}
+        if cursor is not None:
+            params["cursor"] = cursor
+        return cast("DiffReply", self._get(_in(collection, "versions", before, "diff"), params))
+
+    def compare(self, collection: str, request: Body) -> RankingReply:
+        """Return how a ranking moved; *request* holds `q`, `before`, `after` and `k`."""
+        return cast("RankingReply", self._call("POST", _in(collection, "compare"), json=request))
+
+    def restore(self, collection: str, version: str, *, dry_run: bool) -> RestoreReply:
+        """Make a version the newest again, or say what that would change."""
+        request = {"version": version, "dry_run": dry_run}
+        where = _in(collection, "restore")
+        return cast("RestoreReply", self._call("POST", where, json=request, timeout=_LONG_WORK))
+
+    def collect_garbage(self, collection: str, *, dry_run: bool) -> GarbageReply:
+        """Remove what no kept version needs, or say what that would be."""
+        where, request = _in(collection, "garbage"), {"dry_run": dry_run}
+        return cast("GarbageReply", self._call("POST", where, json=request, timeout=_LONG_WORK))
+
+    def purge(self, collection: str, document: str) -> Body:
+        """Erase a document from every version; return what was written anew."""
+        where = _in(collection, "documents", document, "purge")
+        return self._call("POST", where, json={}, timeout=_LONG_WORK)
+
     def submit(self, collection: str, body: bytes, *, key: str, lane: str) -> Accepted:
         """Hand over documents, `{"documents": […]}` as UTF-8 JSON."""
         answer = self._call(
             "POST",
-            f"/api/v1/collections/{quote(collection, safe='')}/documents",
+            _in(collection, "documents"),
             params={"lane": lane},
             headers={"Idempotency-Key": key, "Content-Type": "application/json"},
             content=body,
@@ -121,9 +198,8 @@ class Client:
         return cast("list[JobReply]", self._get("/api/v1/jobs", params)["jobs"])
 
     def search(self, collection: str, request: Body) -> SearchReply:
-        """Search; *request* holds `q` and, when wanted, `k`, `version`, `after`."""
-        where = f"/api/v1/collections/{quote(collection, safe='')}/search"
-        return cast("SearchReply", self._call("POST", where, json=request))
+        """Search; *request* holds `q` and, when wanted, `k`, `version`, `after`, `exact`."""
+        return cast("SearchReply", self._call("POST", _in(collection, "search"), json=request))
 
     def rejections(self, *, limit: int) -> list[RejectionReply]:
         """Return the newest rejected messages."""
@@ -157,11 +233,18 @@ class Client:
             ) from error
         if not response.is_success:
             raise Refused(response)
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return {}
         try:
             body = response.json()
         except ValueError as error:
             raise Unreachable(f"What answers at {response.url} is not Lamina.") from error
         return cast("Body", body)
+
+
+def _in(collection: str, *parts: str) -> str:
+    """Return an address inside a collection."""
+    return "/".join(["/api/v1/collections", *(quote(one, safe="") for one in (collection, *parts))])
 
 
 def _problem(response: httpx.Response) -> Body:

@@ -15,7 +15,7 @@ from shared.cli import configuration
 from shared.cli.client import Client
 from shared.cli.options import AsJson, InCollection
 from shared.cli.terminal import Exit, Failure, answer_json, answer_table, err, failures
-from shared.evaluation import evaluate as measure
+from shared.searching.evaluation import evaluate as measure
 
 _AT_ONCE = 8  # the web process encodes queries that wait together in one pass
 

@@ -8,7 +8,7 @@ from shared.cli import configuration
 from shared.cli.client import Client
 from shared.cli.collections import print_collections
 from shared.cli.options import AsJson
-from shared.cli.replies import JobReply, StatusReply
+from shared.cli.replies import ChoreReply, JobReply, StatusReply
 from shared.cli.terminal import (
     Failure,
     answer,
@@ -55,7 +55,16 @@ def _print_status(found: StatusReply, url: str, *, as_json: bool) -> None:
         oldest = backlog["oldest_seconds"]
         answer(f"Lamina {found['version']} at {url}: {running}")
         answer(f"{waits}, oldest {oldest:.0f} s" if oldest else waits)
+        for chore in found["chores"]:
+            answer(_chore_in_words(chore))
+        if found["damages"]:
+            answer(f"{found['damages']:,} damaged files: see lamina fsck")
         print_collections(found["collections"])
+
+
+def _chore_in_words(chore: ChoreReply) -> str:
+    share = f"{chore['done']:,} of {chore['total']:,}" if chore["total"] else "begun"
+    return f"{chore['kind']} in {chore['collection']}: {share}, since {chore['started_at']}"
 
 
 def jobs(

@@ -4,15 +4,12 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from shared.cli import guard
 from shared.cli.broker_server import BrokerServer
 from shared.cli.children import Program
 from shared.errors import ConfigurationError
-from shared.settings import Settings, child_environment
-
-ROOT = Path(__file__).resolve().parents[2]
+from shared.settings import ROOT, Settings, child_environment
 
 
 def _guarded(lifeline: int) -> Sequence[str]:
@@ -39,7 +36,7 @@ def pull_command(encoder: str, *, lifeline: int) -> Sequence[str]:
 def own_environment(settings: Settings, **changes: str) -> Mapping[str, str]:
     """Return the environment of Lamina's own processes."""
     environment = child_environment(
-        LAMINA_DATA_DIR=str(settings.data_dir.absolute()),
+        LAMINA_DATA_DIR=str(settings.data_dir),
         # A worker is one thread on one core; several threads each would only fight.
         OMP_NUM_THREADS="1",
         OPENBLAS_NUM_THREADS="1",

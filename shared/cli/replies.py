@@ -6,8 +6,24 @@ Body = dict[str, Any]
 """A decoded JSON object that is only printed."""
 
 
+class IndexRuleReply(TypedDict):
+    """How a collection's index shall be laid out."""
+
+    policy: str
+    recall_target: float
+    memory_limit_bytes: int | None
+
+
+class RetentionReply(TypedDict):
+    """Which versions of a collection stay."""
+
+    versions: int
+    days: float
+    thinned: bool
+
+
 class CollectionReply(TypedDict):
-    """`GET /collections/{name}`."""
+    """A collection in `GET /collections`."""
 
     name: str
     encoder: str
@@ -19,6 +35,153 @@ class CollectionReply(TypedDict):
     segments: int
     bytes: int
     waiting: int
+    index: IndexRuleReply
+    retention: RetentionReply
+
+
+class LayoutReply(TypedDict):
+    """Segments that are searched in one way."""
+
+    policy: str
+    segments: int
+    vectors: int
+    recall: float | None
+    memory_bytes: int
+
+
+class LiveRecallReply(TypedDict):
+    """How sampled live queries compared with the exact answer."""
+
+    queries: int
+    recall: float
+    worst: float
+
+
+class CollectionDetailReply(CollectionReply):
+    """`GET /collections/{name}`."""
+
+    layouts: list[LayoutReply] | None
+    live_recall: LiveRecallReply | None
+    damages: int
+
+
+class VersionReply(TypedDict):
+    """A version in a list."""
+
+    version: int
+    kind: str
+    published_at: str
+    documents: int
+    vectors: int
+    segments: int
+    bytes: int
+    parent: int | None
+    expired: bool
+    tags: list[str]
+    restored: int | None
+
+
+class SegmentReply(TypedDict):
+    """A segment of a version."""
+
+    id: str
+    vectors: int
+    deleted: int
+    bytes: int
+    policy: str
+    spec: str | None
+    recall: float | None
+    memory_bytes: int
+
+
+class DamageReply(TypedDict):
+    """A damaged file."""
+
+    collection: str
+    key: str
+    reason: str
+
+
+class VersionDetailReply(VersionReply):
+    """`GET /collections/{name}/versions/{version}`."""
+
+    layers: list[SegmentReply] | None
+    damages: list[DamageReply]
+
+
+class ChangeReply(TypedDict):
+    """A document that differs between two versions."""
+
+    id: str
+    change: str
+    title_before: str | None
+    title_after: str | None
+    text_changed: bool
+    metadata_changed: bool
+
+
+class DiffReply(TypedDict):
+    """`GET /collections/{name}/versions/{version}/diff`."""
+
+    before: int
+    after: int
+    added: int
+    changed: int
+    removed: int
+    changes: list[ChangeReply]
+    next_cursor: str | None
+
+
+class MoveReply(TypedDict):
+    """Where a document stood for a query in two versions."""
+
+    id: str
+    title: str
+    rank_before: int | None
+    rank_after: int | None
+    score_before: float | None
+    score_after: float | None
+
+
+class RankingReply(TypedDict):
+    """`POST /collections/{name}/compare`."""
+
+    q: str
+    before: int
+    after: int
+    moves: list[MoveReply]
+    warnings: list[str]
+
+
+class RestoreReply(TypedDict):
+    """`POST /collections/{name}/restore`."""
+
+    collection: str
+    restored: int
+    unchanged: bool
+    version: VersionReply
+    diff: DiffReply | None
+
+
+class GarbageReply(TypedDict):
+    """`POST /collections/{name}/garbage`."""
+
+    collection: str
+    expired: list[int]
+    removed: list[str]
+    bytes: int
+    revoked: list[str]
+    forgotten: int
+
+
+class ChoreReply(TypedDict):
+    """A piece of upkeep."""
+
+    collection: str
+    kind: str
+    started_at: str
+    done: int
+    total: int
 
 
 class JobLink(TypedDict):
@@ -115,3 +278,5 @@ class StatusReply(TypedDict):
     processes: dict[str, int]
     backlog: BacklogReply
     collections: list[CollectionReply]
+    chores: list[ChoreReply]
+    damages: int

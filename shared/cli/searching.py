@@ -18,11 +18,14 @@ def search(
     collection: InCollection = "default",
     k: Annotated[int, typer.Option("-k", min=1, help="How many documents.")] = 10,
     version: Annotated[
-        int | None, typer.Option(min=0, help="Search this version instead of the newest.")
+        str | None, typer.Option(help="Search this version, by number or tag, not the newest.")
     ] = None,
     after: Annotated[
         str | None, typer.Option(help="Wait until this job can be found (a few seconds).")
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Look at every vector, however it is laid out.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     r"""Find documents by meaning.
@@ -30,10 +33,13 @@ def search(
     \b
     lamina search "how do cells repair DNA" -c papers -k 5
     lamina search "refunds" --version 12 --json
+    lamina search "refunds" --version before-the-move --exact
     """
     request: Body = {"q": query, "k": k}
     if version is not None:
         request["version"] = version
+    if exact:
+        request["exact"] = True
     if after:
         request["after"] = after
     with failures(), Client.open(configuration.load()) as client:

@@ -135,7 +135,7 @@ class _Supervisor:
         self._children: list[Child] = []
         self._watches: list[tuple[str, LogWatch]] = []
         self._url = local_url(place.settings.host, place.port)
-        self._logs = place.settings.data_dir.absolute() / "logs"
+        self._logs = place.settings.data_dir / "logs"
 
     def run(self) -> None:
         """Start, wait until ready, keep going, stop."""
@@ -209,7 +209,7 @@ class _Supervisor:
         settings = self._settings
         answer(f"\nLamina is ready:  {self._url}")
         answer("Other apps:       ./run broker-url prints where they push documents")
-        answer(f"Data and logs:    {settings.data_dir.absolute()}")
+        answer(f"Data and logs:    {settings.data_dir}")
         answer("Stop:             Ctrl-C\n")
 
     def _tick(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +39,20 @@ class Failure(Exception):
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         self.code = code
         super().__init__(message)
+
+
+def confirm(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask before something that changes much, unless the user said yes beforehand.
+
+    Raises:
+        Failure: the answer was no, or nobody is there to answer: *otherwise* says what to do.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failure(otherwise, Exit.USAGE)
+    if not typer.confirm(question, err=True):
+        raise Failure("Nothing was changed.")
 
 
 @contextmanager

@@ -5,7 +5,26 @@ and versions only grow and are never reused.
 """
 
 from shared.domain.answers import AfterJob, Hit, PassageRecord, SearchResult
+from shared.domain.diffs import Change, DocumentChange, RankingDiff, RankMove, VersionDiff
+from shared.domain.layouts import DEFAULT_INDEX_RULE, IndexRule, Layout, Policy
+from shared.domain.maintenance import (
+    ArchivedDocument,
+    AttemptStanding,
+    CheckReport,
+    Chore,
+    ChoreKind,
+    ChoreState,
+    Damage,
+    Finding,
+    FindingKind,
+    Garbage,
+    LiveRecall,
+    PurgeReport,
+    RepairReport,
+    StoredEntry,
+)
 from shared.domain.reports import DocumentReport, JobIssue, JobReport, VersionReport
+from shared.domain.retention import DEFAULT_RETENTION_RULE, KeptVersion, RetentionRule
 from shared.domain.spaces import (
     Chunking,
     ChunkingMode,
@@ -36,7 +55,7 @@ from shared.domain.values import (
     VersionKind,
     sha256_of,
 )
-from shared.domain.versions import Commit, Deletes, Head, Manifest, Segment
+from shared.domain.versions import Commit, Deletes, Head, Manifest, Rewriting, Segment
 from shared.domain.work import (
     Attempt,
     Chunked,
@@ -51,8 +70,17 @@ from shared.domain.work import (
 )
 
 __all__ = [
+    "DEFAULT_INDEX_RULE",
+    "DEFAULT_RETENTION_RULE",
     "AfterJob",
+    "ArchivedDocument",
     "Attempt",
+    "AttemptStanding",
+    "Change",
+    "CheckReport",
+    "Chore",
+    "ChoreKind",
+    "ChoreState",
     "ChunkSpan",
     "Chunked",
     "Chunking",
@@ -62,17 +90,26 @@ __all__ = [
     "Collection",
     "CollectionStats",
     "Commit",
+    "Damage",
     "Deletes",
+    "DocumentChange",
     "DocumentLimits",
     "DocumentReport",
     "EncoderCard",
+    "Finding",
+    "FindingKind",
+    "Garbage",
     "Head",
     "Hit",
     "Ids",
+    "IndexRule",
     "JobIssue",
     "JobReport",
     "Json",
+    "KeptVersion",
     "Lane",
+    "Layout",
+    "LiveRecall",
     "LiveRevision",
     "Manifest",
     "Metadata",
@@ -82,19 +119,28 @@ __all__ = [
     "PassRecord",
     "Passage",
     "PassageRecord",
+    "Policy",
     "Positions",
+    "PurgeReport",
+    "RankMove",
+    "RankingDiff",
     "Receipt",
     "ReceiptEntry",
     "Rejection",
+    "RepairReport",
+    "RetentionRule",
     "Revision",
     "RevisionKind",
+    "Rewriting",
     "SearchResult",
     "Segment",
     "Space",
     "SpaceDraft",
     "State",
+    "StoredEntry",
     "Submission",
     "Vectors",
+    "VersionDiff",
     "VersionKind",
     "VersionReport",
     "sha256_of",

@@ -84,3 +84,11 @@ class VersionReport:
     vectors: int
     segments: int
     first_loaded_at: float | None
+    bytes: int = 0
+    """Size of its segments; versions share most of them."""
+    parent: int | None = None
+    expired: bool = False
+    """Whether the retention rule let it go: it can no longer be searched or restored."""
+    tags: tuple[str, ...] = ()
+    restored: int | None = None
+    """The version it is equal to, if it restored one."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.domain.layouts import DEFAULT_INDEX_RULE, IndexRule
+from shared.domain.retention import DEFAULT_RETENTION_RULE, RetentionRule
 from shared.domain.values import Metric
 
 
@@ -69,6 +71,8 @@ class Collection:
     name: str
     created_at: float
     space: Space
+    index: IndexRule = DEFAULT_INDEX_RULE
+    retention: RetentionRule = DEFAULT_RETENTION_RULE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ class Submission:
     content_sha256: str = ""
     """Of the documents as sent, so that a reused key with other content is noticed."""
     lane: Lane = Lane.INTERACTIVE
+    missing_ok: bool = False
+    """To delete a document that is not there changes nothing, instead of being refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

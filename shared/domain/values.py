@@ -87,4 +87,11 @@ class VersionKind(StrEnum):
     COMMIT = "commit"
     """Documents were added, changed or deleted."""
     MERGE = "merge"
+    RELAY = "relay"
+    """Segments were laid out anew, with the same vectors."""
     RESTORE = "restore"
+
+    @property
+    def has_content(self) -> bool:
+        """Whether it may say something else than the version before; the others only tidy."""
+        return self not in (VersionKind.MERGE, VersionKind.RELAY)

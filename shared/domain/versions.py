@@ -1,8 +1,10 @@
 """Segments, manifests and heads: what a version is made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from shared.domain.layouts import Layout
 from shared.domain.spaces import Collection
 from shared.domain.values import Metric, VersionKind
 from shared.domain.work import Attempt, Outcome
@@ -15,6 +17,8 @@ class Deletes:
     file: str
     sha256: str
     count: int
+    since: float = 0.0
+    """When the oldest of these vectors died, by the catalog's clock; 0 if not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,10 @@ class Segment:
     sha256: str
     """Of its `segment.json`, which holds the checksum of every other file."""
     deletes: Deletes | None = None
+    layout: Layout | None = None
+    """None as appended: flat, and never weighed against a rule."""
+    format: int = 1
+    """Number of the format its files are in."""
 
     @property
     def live(self) -> int:
@@ -106,3 +114,30 @@ class Commit:
     claim_id: int | None = None
     outcomes: tuple[Outcome, ...] = ()
     new_segments: tuple[Segment, ...] = ()
+    restored: int | None = None
+    """The version that becomes the head's content again; only with kind RESTORE."""
+    restored_sha256: str = ""
+    """Checksum of its manifest as it was read: a purge may have rewritten it meanwhile, which is
+    a `VersionConflict`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewriting:
+    """New manifests for versions that keep their numbers: after a purge or a repair.
+
+    All of them are swapped in one transaction, the head's included, or none.
+    """
+
+    attempt: Attempt
+    heads: tuple[Head, ...]
+    """The versions as they were read: each must still be just that."""
+    rewritten: tuple[Head, ...]
+    """Those of them that change, with their new manifest files; the others stay as they are."""
+    vectors: Mapping[int, int]
+    """Live vectors of each version that changes."""
+    bytes: Mapping[int, int]
+    segments: Mapping[int, int]
+    """Number of segments of each version that changes."""
+    new_segments: tuple[Segment, ...] = ()
+    purged: str | None = None
+    """External id of the document to erase in the same transaction, with all its revisions."""

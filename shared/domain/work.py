@@ -145,3 +145,5 @@ class Attempt:
     collection_id: int
     first_vector_id: int
     """First of the vector ids reserved for it."""
+    started_at: float = 0.0
+    """When it was registered, by the catalog's clock."""

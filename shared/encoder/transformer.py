@@ -19,7 +19,7 @@ from shared.encoder.pooling import pool
 from shared.encoder.spec import DenseSpec, ModelSpec, NormalizeSpec, PoolingSpec
 from shared.encoder.tokens import Tokens
 from shared.errors import ModelRefused, UnencodableDocument
-from shared.vectors import FP16_MAX
+from shared.indexing.vectors import FP16_MAX
 
 
 class TransformerEncoder:

@@ -1,7 +1,10 @@
 """The index: FAISS files in a folder. Immutable segments, delete sets, manifests, snapshots."""
 
 from shared.index.files import Files
-from shared.index.policy import choose
+from shared.index.formats import FORMAT
+from shared.index.local import LocalFiles
+from shared.index.opening import open_store
+from shared.index.policy import choose, restyle
 from shared.index.store import FolderIndexStore
 
-__all__ = ["Files", "FolderIndexStore", "choose"]
+__all__ = ["FORMAT", "Files", "FolderIndexStore", "LocalFiles", "choose", "open_store", "restyle"]

@@ -38,10 +38,15 @@ def code_bytes(dimension: int) -> int:
     return 2 * dimension
 
 
+def kind_of(metric: Metric) -> int:
+    """Return FAISS's number of a metric."""
+    kind: int = faiss.METRIC_L2 if metric is Metric.L2 else faiss.METRIC_INNER_PRODUCT
+    return kind
+
+
 def new_index(dimension: int, metric: Metric) -> FaissIndex:
     """Return an empty flat fp16 index."""
-    kind = faiss.METRIC_L2 if metric is Metric.L2 else faiss.METRIC_INNER_PRODUCT
-    return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, kind)
+    return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, kind_of(metric))
 
 
 def encode(vectors: Vectors) -> Codes:
@@ -92,12 +97,13 @@ def read_index(mapped: NDArray[np.uint8]) -> FaissIndex:
 
 
 class Selection:
-    """Search parameters that pass over dead positions; keeps alive what FAISS only points to."""
+    """A selector that passes over dead positions; keeps alive what FAISS only points to."""
 
     def __init__(self, alive: NDArray[np.bool_]) -> None:
+        self.live = int(np.count_nonzero(alive))
         self._bits = np.packbits(alive, bitorder="little")
-        self._selector = faiss.IDSelectorBitmap(self._bits)
-        self.parameters = faiss.SearchParameters(sel=self._selector)
+        self.selector = faiss.IDSelectorBitmap(self._bits)
+        self.parameters = faiss.SearchParameters(sel=self.selector)
 
 
 def codes_of(mapped: NDArray[np.uint8], *, rows: int, dimension: int) -> Codes:

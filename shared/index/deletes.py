@@ -10,6 +10,7 @@ import numpy as np
 
 from shared.domain import Deletes, Positions, Segment
 from shared.errors import CorruptFile
+from shared.index import formats
 from shared.index.files import Files
 from shared.index.formats import FORMAT
 
@@ -21,8 +22,26 @@ _POSITIONS, _BITMAP = 1, 2
 _SPARSE = 32
 
 
-def write(files: Files, key: str, *, rows: int, dead: Positions) -> Deletes:
-    """Write the dead positions of a segment of *rows* vectors; durable on return."""
+def folder_of(collection_id: int) -> str:
+    """Return the key of the folder that holds a collection's delete sets."""
+    return f"{collection_id}/deletes"
+
+
+def key_of(collection_id: int, segment: Segment) -> str:
+    """Return the key of the delete set of *segment*; of the folder if it has none."""
+    return f"{folder_of(collection_id)}/{segment.deletes.file if segment.deletes else ''}"
+
+
+def write(files: Files, key: str, *, rows: int, dead: Positions, since: float = 0.0) -> Deletes:
+    """Write the dead positions of a segment of *rows* vectors; durable on return.
+
+    Args:
+        files: where to.
+        key: of the new file.
+        rows: of the segment, dead ones too.
+        dead: rising.
+        since: when the first of them died, by the catalog's clock; kept in manifests only.
+    """
     sparse = len(dead) * _SPARSE <= rows
     if sparse:
         payload = dead.astype("<u4").tobytes()
@@ -33,7 +52,7 @@ def write(files: Files, key: str, *, rows: int, dead: Positions) -> Deletes:
     kind = _POSITIONS if sparse else _BITMAP
     header = _HEADER.pack(_MAGIC, FORMAT, kind, 0, rows, len(dead))
     stamp = files.new_file(key, [header, payload])
-    return Deletes(file=key.rpartition("/")[2], sha256=stamp.sha256, count=len(dead))
+    return Deletes(file=key.rpartition("/")[2], sha256=stamp.sha256, count=len(dead), since=since)
 
 
 def read(files: Files, key: str, segment: Segment) -> Positions:
@@ -58,8 +77,11 @@ def _parse(content: bytes, rows: int, count: int) -> Positions:
     if len(content) < _HEADER.size:
         raise ValueError("too short for its header.")
     magic, form, kind, _, its_rows, its_count = _HEADER.unpack_from(content)
-    if magic != _MAGIC or form > FORMAT or kind not in (_POSITIONS, _BITMAP):
-        raise ValueError(f"not a delete set of format {FORMAT}.")
+    if magic != _MAGIC:
+        raise ValueError("not a delete set.")
+    formats.readable(form)
+    if kind not in (_POSITIONS, _BITMAP):
+        raise ValueError(f"not a delete set of format {form}.")
     if (its_rows, its_count) != (rows, count):
         raise ValueError(f"{its_count} of {its_rows} are dead, not {count} of {rows}.")
     payload = np.frombuffer(content, dtype=np.uint8, offset=_HEADER.size)

@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from shared.index.disk import Disk
 
@@ -14,6 +15,11 @@ class Stamp:
 
     size: int
     sha256: str
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """Return the stamp of *content*."""
+        return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
 class Sink:
@@ -52,20 +58,24 @@ class FolderDraft:
     def __init__(self, disk: Disk, path: Path) -> None:
         self._disk = disk
         self._path = path
-        self._sinks: list[Sink] = []
+        self._sinks: dict[str, Sink] = {}
 
     def create(self, name: str) -> Sink:
         """Return a new file in the folder, open until the folder is complete."""
         sink = Sink(self._disk, self._path / name)
-        self._sinks.append(sink)
+        self._sinks[name] = sink
         return sink
+
+    def stamps(self) -> dict[str, Stamp]:
+        """Return what was written so far, by name, in the order of creation."""
+        return {name: sink.stamp for name, sink in self._sinks.items()}
 
     def sync(self) -> None:
         """Make the files durable; all are written by now, so the disk can take them together."""
-        for sink in self._sinks:
+        for sink in self._sinks.values():
             sink.sync()
 
     def close(self) -> None:
         """Close every file."""
-        for sink in self._sinks:
+        for sink in self._sinks.values():
             sink.close()

@@ -5,8 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
-from shared.domain import Ids, Positions, Vectors
+from shared.domain import Ids, Positions
 from shared.index import codec
+from shared.index.approximate import ApproximateLayer
+from shared.index.flat import Layer
 from shared.index.segments import OpenSegment
 
 TINY = 256
@@ -15,6 +17,9 @@ TINY = 256
 
 GROUP = 1024
 """Rows of tiny segments that are copied together; a publish copies only the last group anew."""
+
+_SPARSE = 0.05
+"""Share of live vectors below which a layout is no help: a scan passes over dead ones quickly."""
 
 
 class Part:
@@ -37,41 +42,25 @@ class Part:
         return np.delete(codes, self.dead, axis=0) if len(self.dead) else codes
 
     @cached_property
-    def layer(self) -> "Layer":
-        """The part, mapped, ready for search."""
-        return Layer(self.opened.index, self.opened.ids, dead=self.dead, owner=self.opened)
+    def layer(self) -> Layer | ApproximateLayer:
+        """The part, mapped, ready for search: nothing is read from a file name after this.
 
-
-class Layer:
-    """An index, the ids of its positions, and which positions are live. Safe for many threads."""
-
-    def __init__(
-        self, index: codec.FaissIndex, ids: Ids, *, dead: Positions, owner: object
-    ) -> None:
-        self._index = index
-        self._ids = ids
-        self._owner = owner  # holds what the index only points to
-        self.live = len(ids) - len(dead)
-        self._selection = None
-        if len(dead):
-            alive = np.ones(len(ids), dtype=bool)
-            alive[dead] = False
-            self._selection = codec.Selection(alive)
-
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Ids]:
-        """Return FAISS's scores and the ids of at least the best min(k, live) vectors.
-
-        The answer of each query holds every vector that scores better than the last one's
-        score, and, where vectors tie there, so many that the lowest ids are among them.
+        Raises:
+            CorruptFile: a file is missing or damaged.
         """
-        parameters = self._selection.parameters if self._selection else None
-        count = min(k + 1, self.live)
-        while True:
-            scores, positions = self._index.search(queries, count, params=parameters)
-            # FAISS cuts ties as they come: look on until something worse was seen
-            if count == self.live or (scores[:, k - 1] != scores[:, -1]).all():
-                return scores, self._ids[positions]
-            count = min(4 * count, self.live)
+        opened = self.opened
+        flat = Layer(opened.index, opened.ids, selection=self._selection, owner=opened)
+        if opened.ann is None or self.live < _SPARSE * opened.card.rows:
+            return flat
+        return ApproximateLayer(opened, flat, self._selection)
+
+    @cached_property
+    def _selection(self) -> codec.Selection | None:
+        if not len(self.dead):
+            return None
+        alive = np.ones(self.opened.card.rows, dtype=bool)
+        alive[self.dead] = False
+        return codec.Selection(alive)
 
 
 def live_ids(parts: Iterable[Part]) -> Ids:
@@ -100,7 +89,5 @@ def coalesce(parts: Sequence[Part]) -> Layer:
     """
     codes = np.concatenate([part.live_codes for part in parts])
     ids = np.concatenate([part.live_ids for part in parts])
-    nothing = np.empty(0, dtype=np.uint32)
-    return Layer(
-        codec.index_of(codes, parts[0].opened.card.metric), ids, dead=nothing, owner=tuple(parts)
-    )
+    index = codec.index_of(codes, parts[0].opened.card.metric)
+    return Layer(index, ids, selection=None, owner=tuple(parts))

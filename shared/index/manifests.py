@@ -20,8 +20,10 @@ from shared.index.formats import (
     Identity,
     Number,
     Record,
+    Seconds,
     Sha256,
 )
+from shared.index.layouts import LayoutRecord
 
 LIMIT = 64 * 1024 * 1024
 """Largest manifest that is read, bytes; about 400 a segment are usual."""
@@ -33,6 +35,8 @@ class _Deletes(Record):
     file: DeletesName
     sha256: Sha256
     count: Number
+    since: Seconds = 0.0
+    """Absent in format 1."""
 
 
 class _Segment(Record):
@@ -44,6 +48,9 @@ class _Segment(Record):
     bytes: Number
     sha256: Sha256
     deletes: _Deletes | None
+    layout: LayoutRecord | None = None
+    """Absent in format 1."""
+    format: FormatNumber = 1
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -56,6 +63,7 @@ class _Segment(Record):
     def to_domain(self) -> Segment:
         values = {name: getattr(self, name) for name in _Segment.model_fields}
         values["deletes"] = Deletes(**self.deletes.model_dump()) if self.deletes else None
+        values["layout"] = self.layout.to_domain() if self.layout else None
         return Segment(**values)
 
 
@@ -131,18 +139,23 @@ def load(content: bytes, head: Head, key: str) -> Manifest:
     return manifest
 
 
-def checked_name(head: Head) -> str:
-    """Return the manifest's file name.
+def folder_of(collection_id: int) -> str:
+    """Return the key of the folder that holds a collection's manifests."""
+    return f"{collection_id}/manifests"
+
+
+def key_of(head: Head) -> str:
+    """Return the key of a version's manifest.
 
     Raises:
-        CorruptFile: it is not the name of that version's manifest.
+        CorruptFile: *head* does not name a manifest of that version.
     """
     match = _NAME.fullmatch(head.manifest_file)
     if match is None or int(match["version"]) != head.version:
         raise CorruptFile(
             f"{head.manifest_file!r} is not the name of a manifest of version {head.version}."
         )
-    return head.manifest_file
+    return f"{folder_of(head.collection_id)}/{head.manifest_file}"
 
 
 def _totals(manifest: Manifest) -> dict[str, int]:

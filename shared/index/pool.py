@@ -39,3 +39,9 @@ class Pool(Generic[Key, Value]):
                     with self._lock:
                         self._making.pop(key, None)
         return value
+
+    def forget(self, stale: Callable[[Key], bool]) -> None:
+        """Give out no more what is *stale*; whoever holds it keeps it."""
+        with self._lock:
+            for key in [key for key in self._values if stale(key)]:
+                self._values.pop(key, None)

@@ -2,65 +2,26 @@
 
 `ids.i64` holds the vector ids, rising int64 without a header; `data.faiss` a flat fp16 index of
 the vectors in that order, which serves search and, since its codes are raw, every reader of
-vectors; `segment.json` the size and checksum of both.
+vectors; `ann.faiss`, in a segment that is laid out, another index over the same positions;
+`segment.json` the layout and the size and checksum of the others.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
 from uuid import uuid4
 
 import numpy as np
-from pydantic import Field
+from numpy.typing import NDArray
 
-from shared.domain import Attempt, Ids, Manifest, Metric, Segment, Vectors
+from shared.domain import Attempt, Ids, Layout, Manifest, Metric, Policy, Segment, Vectors
 from shared.errors import CorruptFile
-from shared.index import codec, formats
+from shared.index import ann, cards, codec, formats
+from shared.index.cards import ANN, CARD, DATA, IDS, Card, StoredFile, folder_of
 from shared.index.drafts import Sink, Stamp
 from shared.index.files import Files
-from shared.index.formats import (
-    FORMAT,
-    Dimension,
-    FolderName,
-    FormatNumber,
-    Identity,
-    Number,
-    Record,
-    Sha256,
-)
-
-IDS = "ids.i64"
-DATA = "data.faiss"
-CARD = "segment.json"
-
-_CARD_LIMIT = 1024 * 1024
-
-
-class _File(Record):
-    size: Number
-    sha256: Sha256
-
-
-class Card(Record):
-    """What `segment.json` says."""
-
-    format: FormatNumber
-    id: FolderName
-    collection_id: Identity
-    attempt_id: FolderName
-    space_id: Identity
-    dimension: Dimension
-    metric: Metric
-    rows: Number
-    min_id: Identity
-    max_id: Identity
-    spec: Annotated[str, Field(pattern=rf"^{codec.SPEC}$")]
-    """FAISS's factory name of `data.faiss`."""
-    written_by: str
-    sources: list[FolderName]
-    """The segments it was merged from."""
-    files: dict[str, _File]
+from shared.index.formats import FORMAT
+from shared.index.layouts import LayoutRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +36,9 @@ class Draft:
     fill: Callable[[Sink], None]
     """Writes `data.faiss`, with a vector for each id."""
     sources: tuple[str, ...] = ()
-
-
-def folder_of(collection_id: int) -> str:
-    """Return the key of the folder that holds a collection's segments."""
-    return f"{collection_id}/segments"
+    layout: Layout | None = None
+    fill_ann: Callable[[Sink], None] | None = None
+    """Writes `ann.faiss`; with a layout that is not flat."""
 
 
 def new_name(attempt: Attempt) -> str:
@@ -99,6 +58,10 @@ def write(files: Files, attempt: Attempt, draft: Draft) -> Segment:
         ids.write(draft.ids.astype("<i8").data.cast("B"))
         vectors = folder.create(DATA)
         draft.fill(vectors)
+        written = {IDS: ids, DATA: vectors}
+        if draft.fill_ann:
+            written[ANN] = folder.create(ANN)
+            draft.fill_ann(written[ANN])
         card = Card(
             format=FORMAT,
             id=name,
@@ -113,19 +76,13 @@ def write(files: Files, attempt: Attempt, draft: Draft) -> Segment:
             spec=codec.SPEC,
             written_by=codec.WRITER,
             sources=list(draft.sources),
-            files={IDS: _file(ids), DATA: _file(vectors)},
+            files={name: _stored(sink) for name, sink in written.items()},
+            layout=LayoutRecord.of(draft.layout) if draft.layout else None,
         )
+        content = card.model_dump_json(indent=1).encode()
         described = folder.create(CARD)
-        described.write(card.model_dump_json(indent=1).encode())
-    return Segment(
-        id=name,
-        space_id=card.space_id,
-        rows=card.rows,
-        min_id=card.min_id,
-        max_id=card.max_id,
-        bytes=ids.stamp.size + vectors.stamp.size + described.stamp.size,
-        sha256=described.stamp.sha256,
-    )
+        described.write(content)
+    return cards.segment_of(card, content, described.stamp.sha256)
 
 
 def from_vectors(space_id: int, metric: Metric, ids: Ids, vectors: Vectors) -> Draft:
@@ -160,7 +117,7 @@ class OpenSegment:
     def __init__(self, files: Files, collection_id: int, segment: Segment) -> None:
         self._files = files
         self.key = f"{folder_of(collection_id)}/{segment.id}"
-        self.card = read_card(files, collection_id, segment)
+        self.card = cards.read(files, collection_id, segment)
 
     @cached_property
     def ids(self) -> Ids:
@@ -186,14 +143,11 @@ class OpenSegment:
         Raises:
             CorruptFile: the file is missing or damaged.
         """
-        key, stamp = self._file(DATA)
-        card = self.card
+        rows, dimension = self.card.rows, self.card.dimension
         try:
-            return codec.codes_of(
-                self._files.map(key, stamp), rows=card.rows, dimension=card.dimension
-            )
+            return codec.codes_of(self._vectors, rows=rows, dimension=dimension)
         except ValueError as error:
-            raise CorruptFile(f"{key}: {error}") from error
+            raise CorruptFile(f"{self.key}/{DATA}: {error}") from error
 
     @cached_property
     def index(self) -> codec.FaissIndex:
@@ -202,46 +156,71 @@ class OpenSegment:
         Raises:
             CorruptFile: the file is missing or damaged.
         """
-        key, stamp = self._file(DATA)
-        self._mapped = self._files.map(key, stamp)
         try:
-            index = codec.read_index(self._mapped)
+            index = codec.read_index(self._vectors)
         except ValueError as error:
-            raise CorruptFile(f"{key}: {error}") from error
+            raise CorruptFile(f"{self.key}/{DATA}: {error}") from error
         card = self.card
         flat = codec.new_index(card.dimension, card.metric)
         found = index.ntotal, index.d, index.code_size, index.metric_type
         if found != (card.rows, flat.d, flat.code_size, flat.metric_type):
-            raise CorruptFile(f"{key}: not a {card.spec} index of {card.rows} x {flat.d}.")
+            raise CorruptFile(
+                f"{self.key}/{DATA}: not a {card.spec} index of {card.rows} x {flat.d}."
+            )
         return index
+
+    @cached_property
+    def ann(self) -> codec.FaissIndex | None:
+        """The approximate FAISS index over the same positions, mapped; None where it is flat.
+
+        Raises:
+            CorruptFile: the file is missing or damaged.
+        """
+        card = self.card
+        if card.layout is None or card.layout.policy is Policy.FLAT:
+            return None
+        key, stamp = self._file(ANN)
+        self._mapped_ann = self._files.map(key, stamp)
+        try:
+            index = ann.read(self._mapped_ann, card.layout.policy, self._vectors)
+        except ValueError as error:
+            raise CorruptFile(f"{key}: {error}") from error
+        found = index.ntotal, index.d, index.metric_type
+        if found != (card.rows, card.dimension, codec.kind_of(card.metric)):
+            raise CorruptFile(
+                f"{key}: not a {card.layout.spec} index of {card.rows} x {card.dimension}."
+            )
+        return index
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.uint8]:
+        """All of `data.faiss`, mapped."""
+        return self._files.map(*self._file(DATA))
+
+    def verify(self, name: str) -> None:
+        """Read one of its files again, past any cache, and compare its checksum.
+
+        Raises:
+            CorruptFile: missing or damaged.
+        """
+        self._files.verify(*self._file(name))
+
+    def examine(self, name: str) -> None:
+        """Make sure that one of its files holds what the card says.
+
+        Raises:
+            CorruptFile: it does not.
+        """
+        readers: Mapping[str, Callable[[], object]] = {
+            IDS: lambda: self.ids,
+            DATA: lambda: self.index,
+            ANN: lambda: self.ann,
+        }
+        readers[name]()
 
     def _file(self, name: str) -> tuple[str, Stamp]:
         file = self.card.files[name]
         return f"{self.key}/{name}", Stamp(file.size, file.sha256)
-
-
-def read_card(files: Files, collection_id: int, segment: Segment) -> Card:
-    """Read a segment's card and compare it with what the manifest says.
-
-    Raises:
-        CorruptFile: missing, damaged, or of another segment.
-    """
-    key = f"{folder_of(collection_id)}/{segment.id}/{CARD}"
-    card = formats.parse(Card, files.read(key, segment.sha256, limit=_CARD_LIMIT), key)
-    said: Mapping[str, object] = {
-        "id": segment.id,
-        "collection_id": collection_id,
-        "space_id": segment.space_id,
-        "rows": segment.rows,
-        "min_id": segment.min_id,
-        "max_id": segment.max_id,
-    }
-    for field, value in said.items():
-        if getattr(card, field) != value:
-            raise CorruptFile(f"{key}: {field} is {getattr(card, field)}, not {value}.")
-    if set(card.files) != {IDS, DATA}:
-        raise CorruptFile(f"{key}: lists {sorted(card.files)}.")
-    return card
 
 
 def check_space(opened: OpenSegment, manifest: Manifest) -> None:
@@ -258,5 +237,5 @@ def check_space(opened: OpenSegment, manifest: Manifest) -> None:
         )
 
 
-def _file(sink: Sink) -> _File:
-    return _File(size=sink.stamp.size, sha256=sink.stamp.sha256)
+def _stored(sink: Sink) -> StoredFile:
+    return StoredFile(size=sink.stamp.size, sha256=sink.stamp.sha256)

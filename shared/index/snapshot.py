@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from shared.domain import Ids, Manifest, Metric, Vectors
-from shared.index.layers import Layer, Part, live_ids
+from shared.index import flat
+from shared.index.approximate import ApproximateLayer
+from shared.index.flat import Layer
+from shared.index.layers import Part, live_ids
 
 LARGEST_QUERY = 1e15
 """Largest value of a query: its products with fp16 values still fit float32."""
@@ -17,7 +20,12 @@ _ROUNDING = 1e-3
 class FolderSnapshot:
     """One version, mapped. Safe for many threads; frees its files when nobody holds it."""
 
-    def __init__(self, manifest: Manifest, parts: Sequence[Part], layers: Sequence[Layer]) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        parts: Sequence[Part],
+        layers: Sequence[Layer | ApproximateLayer],
+    ) -> None:
         self._manifest = manifest
         self._parts = tuple(parts)
         self._layers = tuple(layers)
@@ -28,12 +36,16 @@ class FolderSnapshot:
         """The version it shows."""
         return self._manifest
 
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Ids]:
-        """Return the exact best *k* live vectors of each query, best first, ties by id.
+    def search(self, queries: Vectors, k: int, *, exact: bool = False) -> tuple[Vectors, Ids]:
+        """Return the best *k* live vectors of each query, best first, ties by id.
+
+        Exact where segments are flat; elsewhere as good as their layouts, whose scores are the
+        same to the last bit. Where a layout cuts between equal scores, any of them may be there.
 
         Args:
             queries: `(n, dimension)`.
             k: at least 1.
+            exact: look at every vector.
 
         Returns:
             scores (float32) and vector ids, both `(n, m)` where m = min(k, live vectors).
@@ -43,17 +55,16 @@ class FolderSnapshot:
             ValueError: another shape, a value that is not finite or very large, or k < 1.
         """
         queries = self._checked(queries, k)
-        found = [layer.search(queries, k) for layer in self._layers]
-        if not found or not len(queries):
-            shape = len(queries), min(k, self._live)
-            return np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.int64)
-        scores = np.concatenate([one for one, _ in found], axis=1)
-        ids = np.concatenate([one for _, one in found], axis=1)
+        layers = [layer.exact if exact else layer for layer in self._layers]
+        if not layers or not len(queries):
+            return flat.empty(len(queries), min(k, self._live))
+        found = [layer.search(queries, k) for layer in layers]
+        scores = np.hstack([one for one, _ in found])
+        ids = np.hstack([one for _, one in found])
         metric = self._manifest.metric
         best = np.lexsort((ids, -scores if metric.higher_is_better else scores))
-        best = best[:, : min(k, self._live)]
-        scores = np.take_along_axis(scores, best, axis=1)
-        return _reported(scores, metric), np.take_along_axis(ids, best, axis=1)
+        rows, best = np.arange(len(queries))[:, None], best[:, : min(k, self._live)]
+        return _reported(scores[rows, best], metric), ids[rows, best]
 
     def ids(self) -> Ids:
         """Return the live vector ids, rising."""
@@ -75,7 +86,7 @@ def _reported(scores: Vectors, metric: Metric) -> Vectors:
     """Return FAISS's scores in the terms that `Metric.meaning` promises."""
     if metric is Metric.L2:
         return np.sqrt(np.maximum(scores, 0))
-    if metric is Metric.COSINE:
+    if metric is Metric.COSINE and scores.size and np.abs(scores).max() > 1:
         past = (np.abs(scores) > 1) & (np.abs(scores) < 1 + _ROUNDING)
         return np.where(past, np.sign(scores), scores)
     return scores

@@ -1,6 +1,6 @@
 """The index store over a folder.
 
-`<root>/<collection id>/segments/<attempt>-<name>/{ids.i64,data.faiss,segment.json}`,
+`<root>/<collection id>/segments/<attempt>-<name>/{ids.i64,data.faiss,ann.faiss,segment.json}`,
 `…/deletes/<attempt>-<name>.dead` and `…/manifests/<version>-<attempt>.json`.
 The catalog holds a manifest's checksum, the manifest those of its segments' `segment.json` and
 of its delete sets, and `segment.json` those of the other files.
@@ -15,8 +15,10 @@ import numpy as np
 
 from shared.domain import (
     Attempt,
+    Damage,
     Head,
     Ids,
+    IndexRule,
     Manifest,
     Metric,
     Positions,
@@ -24,20 +26,31 @@ from shared.domain import (
     Vectors,
 )
 from shared.errors import CorruptFile
-from shared.index import codec, deletes, formats, layers, manifests, merging
+from shared.index import cards, codec, deletes, inspection, layers, laying, manifests
 from shared.index import segments as segment_files
-from shared.index.files import DRAFT, Entry, Files
-from shared.index.layers import Layer, Part
+from shared.index.files import Files
+from shared.index.flat import Layer
+from shared.index.layers import Part
+from shared.index.local import LocalFiles
+from shared.index.merging import Rows
 from shared.index.pool import Pool
+from shared.index.progress import Progress
 from shared.index.segments import OpenSegment
 from shared.index.snapshot import FolderSnapshot
+from shared.index.stored import StoredFiles
+from shared.ports import Step
+from shared.settings import MergeSettings
 
 
-class FolderIndexStore:
+class FolderIndexStore(StoredFiles):
     """Writes and reads index files under a folder that all processes share. Decides nothing."""
 
-    def __init__(self, root: Path, files: Files | None = None) -> None:
-        self._files = files or Files(root)
+    def __init__(
+        self, root: Path, files: Files | None = None, *, merge: MergeSettings | None = None
+    ) -> None:
+        """Keep files under *root*, or wherever *files* does; lay segments out as *merge* says."""
+        super().__init__(files or LocalFiles(root))
+        self._settings = merge or MergeSettings()
         self._segments: Pool[tuple[int, str, str], OpenSegment] = Pool()
         self._parts: Pool[tuple[int, str, str, str], Part] = Pool()
         self._coalesced: Pool[tuple[Part, ...], Layer] = Pool()
@@ -54,8 +67,18 @@ class FolderIndexStore:
         draft = segment_files.from_vectors(space_id, metric, ids, vectors)
         return segment_files.write(self._files, attempt, draft)
 
-    def merge(self, attempt: Attempt, segments: Sequence[Segment], metric: Metric) -> Segment:
+    def merge(
+        self,
+        attempt: Attempt,
+        segments: Sequence[Segment],
+        metric: Metric,
+        rule: IndexRule,
+        step: Step,
+    ) -> Segment:
         """Write one segment with the live vectors of several of one space, bit for bit.
+
+        It is laid out as *rule* and its size ask for; what misses the recall target is never
+        written. *step* hears of vectors looked at and may raise to stop: nothing is left then.
 
         Raises:
             ValueError: several spaces, another metric, or nothing live.
@@ -63,7 +86,31 @@ class FolderIndexStore:
             IndexUnavailable: the disk is full or failed.
         """
         parts = [self._part(attempt.collection_id, segment) for segment in segments]
-        return segment_files.write(self._files, attempt, merging.draft(parts, metric))
+        return self._write(attempt, Rows(parts, metric), rule, step)
+
+    def copy(
+        self,
+        attempt: Attempt,
+        segment: Segment,
+        metric: Metric,
+        *,
+        without: Ids,
+        rule: IndexRule,
+        step: Step,
+    ) -> Segment | None:
+        """Write a segment anew with all its vectors, dead ones too, but *without* some.
+
+        Laid out as by `merge`. The result has no delete set. None if nothing is left.
+
+        Raises:
+            ValueError: another metric.
+            CorruptFile: a file is missing or damaged.
+            IndexUnavailable: the disk is full or failed.
+        """
+        opened = self._opened(attempt.collection_id, segment)
+        gone, _ = _positions(opened.ids, np.unique(without))
+        part = Part(opened, gone.astype(np.uint32))
+        return self._write(attempt, Rows([part], metric), rule, step) if part.live else None
 
     def write_manifest(self, manifest: Manifest) -> tuple[str, str]:
         """Write a manifest, fsynced; return its file name and sha256.
@@ -71,7 +118,7 @@ class FolderIndexStore:
         Raises:
             IndexUnavailable: the disk is full or failed.
         """
-        folder = f"{manifest.collection_id}/manifests"
+        folder = manifests.folder_of(manifest.collection_id)
         repeat = 0
         # An attempt that was not sure of its file writes another: nothing is rewritten
         while self._files.taken(f"{folder}/{manifests.name_of(manifest, repeat)}"):
@@ -87,7 +134,7 @@ class FolderIndexStore:
             CorruptFile: missing, or not what the checksum says.
             IndexUnavailable: it cannot be read just now.
         """
-        key = f"{head.collection_id}/manifests/{manifests.checked_name(head)}"
+        key = manifests.key_of(head)
         content = self._files.read(key, head.manifest_sha256, limit=manifests.LIMIT)
         return manifests.load(content, head, key)
 
@@ -130,6 +177,42 @@ class FolderIndexStore:
             )
         return codec.decode(codes)
 
+    def mark_dead(self, attempt: Attempt, segment: Segment, ids: Ids) -> Segment:
+        """Return *segment* with exactly these of its ids dead, writing a delete set if any.
+
+        Ids that it does not hold are ignored.
+
+        Raises:
+            CorruptFile: a file is missing or damaged.
+            IndexUnavailable: the disk is full or failed.
+        """
+        opened = self._opened(attempt.collection_id, segment)
+        positions, _ = _positions(opened.ids, np.unique(ids))
+        dead = positions.astype(np.uint32)
+        if np.array_equal(dead, self._dead(attempt.collection_id, segment)):
+            return segment
+        if not len(dead):
+            return replace(segment, deletes=None)
+        return self._with_dead(attempt, segment, dead)
+
+    def all_ids(self, collection_id: int, segment: Segment) -> Ids:
+        """Return every vector id of a segment, dead ones too, rising.
+
+        Raises:
+            CorruptFile: a file is missing or damaged.
+            IndexUnavailable: a file cannot be read just now.
+        """
+        return self._opened(collection_id, segment).ids
+
+    def segment(self, collection_id: int, name: str, sha256: str) -> Segment:
+        """Return a segment as manifests list it, without a delete set.
+
+        Raises:
+            CorruptFile: its `segment.json` is missing, or not what *sha256* says.
+            IndexUnavailable: it cannot be read just now.
+        """
+        return cards.listed(self._files, collection_id, name, sha256)
+
     def live_ids(self, collection_id: int, segments: Sequence[Segment]) -> Ids:
         """Return the live vector ids of these segments together, rising, verified.
 
@@ -157,28 +240,26 @@ class FolderIndexStore:
         copied = [self._coalesced.get(one, partial(layers.coalesce, one)) for one in tiny]
         return FolderSnapshot(manifest, parts, [*mapped, *copied])
 
-    # --- for checks and garbage collection --------------------------------------------------
+    def check(self, manifest: Manifest, step: Step, *, known: set[str]) -> list[Damage]:
+        """Read every file that *manifest* needs again, past any cache, and compare checksums.
 
-    def files_of(self, manifest: Manifest) -> Iterator[Path]:
-        """Yield every file that *manifest* needs, its own excepted."""
-        for segment in manifest.segments:
-            folder = f"{segment_files.folder_of(manifest.collection_id)}/{segment.id}"
-            for name in (segment_files.CARD, segment_files.IDS, segment_files.DATA):
-                yield self._files.path(f"{folder}/{name}")
-            if segment.deletes:
-                yield self._files.path(_deletes_key(manifest.collection_id, segment.deletes.file))
+        Also what they say with one another: counts, ids, sizes. *step* hears of vectors. Whoever
+        opens a damaged segment next reads it again.
 
-    def listing(self, collection_id: int) -> list[Entry]:
-        """Return every segment folder, delete set and manifest on disk, drafts too."""
-        kinds = ("segments", "deletes", "manifests")
-        return [entry for kind in kinds for entry in self._files.list(f"{collection_id}/{kind}")]
+        Raises:
+            IndexUnavailable: a file cannot be read just now.
+        """
+        damages = inspection.check(self._files, manifest, step, known)
+        damaged = {damage.segment_id for damage in damages}
+        self._segments.forget(lambda key: key[1] in damaged)
+        self._parts.forget(lambda key: key[1] in damaged)
+        return damages
 
-    def attempts_on_disk(self, collection_id: int) -> frozenset[str]:
-        """Return the ids of all attempts that left something on disk."""
-        found = (attempt_of(entry) for entry in self.listing(collection_id))
-        return frozenset(attempt for attempt in found if attempt)
-
-    # ----------------------------------------------------------------------------------------
+    def _write(self, attempt: Attempt, rows: Rows, rule: IndexRule, step: Step) -> Segment:
+        progress = Progress(step)
+        progress.expect(len(rows))
+        laid = laying.lay_out(rows, rule, self._settings, progress)
+        return segment_files.write(self._files, attempt, laying.draft(rows, laid, progress))
 
     def _opened(self, collection_id: int, segment: Segment) -> OpenSegment:
         return self._segments.get(
@@ -194,8 +275,7 @@ class FolderIndexStore:
         )
 
     def _dead(self, collection_id: int, segment: Segment) -> Positions:
-        name = segment.deletes.file if segment.deletes else ""
-        return deletes.read(self._files, _deletes_key(collection_id, name), segment)
+        return deletes.read(self._files, deletes.key_of(collection_id, segment), segment)
 
     def _without(
         self, manifest: Manifest, segment: Segment, attempt: Attempt, ids: Ids
@@ -211,22 +291,15 @@ class FolderIndexStore:
             return None
         if len(dead) == len(before):
             return segment
-        key = _deletes_key(manifest.collection_id, segment_files.new_name(attempt) + deletes.SUFFIX)
-        written = deletes.write(self._files, key, rows=segment.rows, dead=dead)
+        return self._with_dead(attempt, segment, dead)
+
+    def _with_dead(self, attempt: Attempt, segment: Segment, dead: Positions) -> Segment:
+        before = segment.deletes
+        since = min(before.since, attempt.started_at) if before else attempt.started_at
+        name = segment_files.new_name(attempt) + deletes.SUFFIX
+        key = f"{deletes.folder_of(attempt.collection_id)}/{name}"
+        written = deletes.write(self._files, key, rows=segment.rows, dead=dead, since=since)
         return replace(segment, deletes=written)
-
-
-def attempt_of(entry: Entry) -> str | None:
-    """Return the attempt that wrote *entry*; None if its name is none of ours."""
-    name = entry.name.removesuffix(DRAFT)
-    if entry.key.split("/")[-2] == "manifests":
-        return manifests.attempt_of(name)
-    attempt = name.removesuffix(deletes.SUFFIX).rpartition("-")[0]
-    return attempt if formats.is_attempt(attempt) else None
-
-
-def _deletes_key(collection_id: int, name: str) -> str:
-    return f"{collection_id}/deletes/{name}"
 
 
 def _of_live_space(manifest: Manifest) -> Iterator[Segment]:

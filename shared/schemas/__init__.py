@@ -16,7 +16,8 @@ from referencing.jsonschema import DRAFT202012
 from shared.domain import Json
 from shared.errors import Fault
 
-PAYLOAD = "lamina.submit.v1"
+SUBMIT = "lamina.submit.v1"
+DELETE = "lamina.delete.v1"
 ENVELOPE = "lamina.submit.v1.envelope"
 _URN = "urn:lamina:schema:"
 _MOST_FAULTS = 5
@@ -41,7 +42,7 @@ def find_faults(name: str, instance: Json, *, part: str = "") -> list[Fault]:
     """Return what keeps *instance* from being valid, at most five things; empty if nothing.
 
     Args:
-        name: a schema, `PAYLOAD` or `ENVELOPE`.
+        name: a schema, `SUBMIT`, `DELETE` or `ENVELOPE`.
         instance: parsed JSON of bounded depth.
         part: a definition inside the schema, instead of all of it.
     """
@@ -52,7 +53,7 @@ def find_faults(name: str, instance: Json, *, part: str = "") -> list[Fault]:
 @cache
 def _validator(name: str, part: str) -> Draft202012Validator:
     registry = Registry[bool | Mapping[str, Any]]().with_contents(
-        [(_URN + one, load(one)) for one in (PAYLOAD, ENVELOPE)],
+        [(_URN + one, load(one)) for one in (SUBMIT, DELETE, ENVELOPE)],
         default_specification=DRAFT202012,
     )
     reference = f"{_URN}{name}#/$defs/{part}" if part else _URN + name

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from shared.catalog import (
     Database,
+    SqlChores,
     SqlClaims,
     SqlCollections,
     SqlInbox,
@@ -12,6 +13,7 @@ from shared.catalog import (
     SqlReading,
     SqlRecords,
     SqlRoster,
+    SqlVersions,
 )
 from shared.domain import (
     Attempt,
@@ -33,6 +35,7 @@ from shared.domain import (
     Receipt,
     Revision,
     RevisionKind,
+    Rewriting,
     Segment,
     SpaceDraft,
     State,
@@ -62,6 +65,8 @@ class Catalog:
         self.reading = SqlReading(self.database)
         self.records = SqlRecords(self.database)
         self.roster = SqlRoster(self.database)
+        self.versions = SqlVersions(self.database)
+        self.chores = SqlChores(self.database)
         self.manifests: dict[str, Manifest] = {}
 
     def collection(self, name: str = "c", fingerprint: str = FINGERPRINT) -> Collection:
@@ -182,6 +187,81 @@ class Catalog:
     def index_all(self) -> None:
         while claim := self.claim():
             self.publish(claim)
+
+    def index(self, *documents: NewDocument) -> int:
+        """Submit documents and publish them; return the version that holds them."""
+        self.submit(*documents)
+        self.index_all()
+        return self.collections.stats()[0].version
+
+    def attempt(self, collection: Collection, worker: str = "upkeep") -> Attempt:
+        return self.publications.register(collection.id, vectors=0, claim_id=None, worker=worker)
+
+    def tidy(self, collection: Collection, kind: VersionKind = VersionKind.MERGE) -> Head:
+        """Publish a version that holds the same."""
+        head = self.head(collection)
+        manifest = self.manifests[head.manifest_sha256]
+        return self.publications.commit(self._again(self.attempt(collection), manifest, head, kind))
+
+    def restoring(self, collection: Collection, version: int) -> Commit:
+        """Return the commit that makes the head equal to *version*."""
+        old, head = self.reading.version(collection.id, version), self.head(collection)
+        manifest = self.manifests.get(old.manifest_sha256) or Manifest.empty(collection)
+        attempt = self.attempt(collection)
+        commit = self._again(attempt, manifest, head, VersionKind.RESTORE)
+        return replace(commit, restored=version, restored_sha256=old.manifest_sha256)
+
+    def restore(self, collection: Collection, version: int) -> Head:
+        return self.publications.commit(self.restoring(collection, version))
+
+    def _again(self, attempt: Attempt, old: Manifest, head: Head, kind: VersionKind) -> Commit:
+        manifest = replace(old, version=head.version + 1, kind=kind, attempt_id=attempt.id)
+        sha = f"sha-{attempt.id}"
+        self.manifests[sha] = manifest
+        return Commit(
+            attempt=attempt,
+            parent=head,
+            manifest=manifest,
+            manifest_file=f"{attempt.id}.json",
+            manifest_sha256=sha,
+        )
+
+    def rewriting(self, collection: Collection, purged: str | None = None) -> Rewriting:
+        """Return new manifests for all kept versions."""
+        attempt = self.attempt(collection)
+        heads = tuple(
+            Head(
+                collection_id=collection.id,
+                version=one.version,
+                manifest_file=one.manifest_file,
+                manifest_sha256=one.manifest_sha256,
+                published_at=one.published_at,
+            )
+            for one in self.versions.kept(collection.id)
+        )
+        numbers = [head.version for head in heads]
+        return Rewriting(
+            attempt=attempt,
+            heads=heads,
+            rewritten=tuple(
+                replace(one, manifest_file=f"new-{one.version}", manifest_sha256=f"n{one.version}")
+                for one in heads
+            ),
+            vectors=dict.fromkeys(numbers, 5),
+            bytes=dict.fromkeys(numbers, 500),
+            segments=dict.fromkeys(numbers, 1),
+            purged=purged,
+        )
+
+    def let_go(self, collection: Collection, *versions: int) -> None:
+        """Expire and bury versions."""
+        assert self.versions.expire(collection.id, versions) == list(versions)
+        self.versions.bury(collection.id, versions)
+
+    def texts(self, collection: Collection, version: int) -> dict[str, str]:
+        """Return the texts that a version holds, by document."""
+        found = self.versions.documents_at(collection.id, version, after=None, limit=1000)
+        return {one.id: one.text for one in found}
 
     def states(self, job_id: str) -> dict[State, int]:
         return dict(self.records.job(job_id).counts)

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from shared.domain import ClaimRecord, Lane, PassRecord, State
+from shared.domain import ClaimRecord, Lane, NewDocument, PassRecord, State
 from shared.errors import Fenced
-from tests.contract.catalogs import RECORD, Catalog, put, puts
+from tests.contract.catalogs import RECORD, Catalog, put, puts, submission
 
 
 @pytest.fixture(autouse=True)
@@ -237,3 +237,63 @@ def test_a_reaped_claim_that_is_released_or_closed_late_stays_as_it_is(catalog: 
 
     assert catalog.records.claims(limit=5)[1]["state"] == "revoked"
     assert catalog.publish(second, "host:2").version == 1
+
+
+def held(catalog: Catalog, *documents: NewDocument, seconds: float = 3600) -> str:
+    """Submit documents that no worker shall claim for a while."""
+    sent = submission(*documents, collection="c")
+    return catalog.inbox.accept(sent, hold_seconds=seconds).job_id
+
+
+def test_held_documents_are_claimed_by_their_job_alone(catalog: Catalog) -> None:
+    job = held(catalog, *puts(5))
+    catalog.submit(put("other"))
+
+    assert [one.external_id for one in catalog.must_claim().revisions] == ["other"]
+    assert catalog.claim() is None
+    first = catalog.claims.claim_job(job, "importer", max_documents=3, lease_seconds=30)
+    second = catalog.claims.claim_job(job, "importer", max_documents=3, lease_seconds=30)
+
+    assert first is not None
+    assert second is not None
+    assert [one.external_id for one in first.revisions] == ["d0", "d1", "d2"]
+    assert [one.external_id for one in second.revisions] == ["d3", "d4"]
+    assert (first.more, first.closed_by) == (True, "documents")
+    assert (second.more, second.closed_by) == (False, "drained")
+    space = catalog.collections.get("c").space
+    assert first.spaces == {first.revisions[0].collection_id: space}
+    assert catalog.claims.claim_job(job, "importer", max_documents=3, lease_seconds=30) is None
+    assert catalog.claims.claim_job("no job", "importer", max_documents=3, lease_seconds=30) is None
+    catalog.publish(first, "importer")
+    assert catalog.states(job) == {State.INDEXED: 3, State.CLAIMED: 2}
+
+
+def test_a_hold_ends_by_itself(catalog: Catalog) -> None:
+    held(catalog, put("a"), seconds=0.05)
+    assert catalog.claim() is None
+    time.sleep(0.1)
+    assert [one.external_id for one in catalog.must_claim().revisions] == ["a"]
+
+
+@pytest.mark.parametrize("ending", ["released", "reaped"])
+def test_what_its_job_gives_back_stays_held(catalog: Catalog, ending: str) -> None:
+    job = held(catalog, put("a"))
+    claim = catalog.claims.claim_job(job, "importer", max_documents=3, lease_seconds=30)
+    assert claim is not None
+    if ending == "released":
+        catalog.claims.release(claim.id, delay_seconds=0, reason="x")
+    else:
+        catalog.claims.reap(worker="importer", max_crashes=3)
+    assert catalog.claim() is None
+    again = catalog.claims.claim_job(job, "importer", max_documents=3, lease_seconds=30)
+    assert again is not None
+    assert [one.external_id for one in again.revisions] == ["a"]
+
+
+def test_a_job_of_thousands_is_claimed_in_one(catalog: Catalog) -> None:
+    job = held(catalog, *puts(2500))
+    claim = catalog.claims.claim_job(job, "importer", max_documents=9999, lease_seconds=30)
+    assert claim is not None
+    ids = [one.id for one in claim.revisions]
+    assert len(ids) == 2500
+    assert ids == sorted(ids)

@@ -1,8 +1,20 @@
 """What every catalog promises of collections."""
 
+from dataclasses import replace
+
 import pytest
 
-from shared.domain import Chunking, ChunkingMode, EncoderCard, Metric, SpaceDraft
+from shared.domain import (
+    Chunking,
+    ChunkingMode,
+    Collection,
+    EncoderCard,
+    IndexRule,
+    Metric,
+    Policy,
+    RetentionRule,
+    SpaceDraft,
+)
 from shared.errors import CollectionExists, CollectionNotFound, InvalidRequest
 from tests.contract.catalogs import Catalog, put
 
@@ -73,3 +85,44 @@ def test_stats_count_what_is_live_and_what_waits(catalog: Catalog) -> None:
     assert (a.collection.name, a.version, a.documents, a.vectors, a.segments) == ("a", 1, 2, 2, 1)
     assert (a.bytes, a.waiting) == (200, 1)
     assert (b.collection.name, b.version, b.documents, b.waiting) == ("b", 0, 0, 0)
+
+
+def test_a_collection_has_the_default_rules_unless_it_is_told_others(catalog: Catalog) -> None:
+    plain = catalog.collection("plain")
+    index = IndexRule(policy=Policy.IVFPQ, recall_target=0.9, memory_limit_bytes=1 << 33)
+    retention = RetentionRule(versions=3, days=0.5, thinned=False)
+    own = catalog.collections.create("own", draft_of(plain), index=index, retention=retention)
+
+    assert (plain.index, plain.retention) == (IndexRule(), RetentionRule())
+    assert (own.index, own.retention) == (index, retention)
+    assert catalog.collections.get("own") == catalog.collections.by_id(own.id) == own
+    assert [one.collection.index.policy for one in catalog.collections.stats()] == [
+        Policy.IVFPQ,
+        Policy.AUTO,
+    ]
+
+
+def test_each_rule_can_be_changed_by_itself(catalog: Catalog) -> None:
+    catalog.collection("other")
+    made = catalog.collection("c")
+    index = IndexRule(policy=Policy.HNSW, recall_target=0.99, memory_limit_bytes=10)
+    retention = RetentionRule(versions=1, days=0.0, thinned=True)
+
+    first = catalog.collections.configure("c", index=index)
+    second = catalog.collections.configure("c", retention=retention)
+    third = catalog.collections.configure("c")
+    unlimited = catalog.collections.configure("c", index=IndexRule(policy=Policy.SQ8))
+
+    assert (first.index, first.retention) == (index, made.retention)
+    assert second == third == replace(made, index=index, retention=retention)
+    assert unlimited.index.memory_limit_bytes is None
+    assert catalog.collections.get("c") == unlimited
+    assert catalog.collections.get("other").index == IndexRule()
+    with pytest.raises(CollectionNotFound):
+        catalog.collections.configure("nowhere", index=index)
+
+
+def draft_of(collection: Collection) -> SpaceDraft:
+    space = collection.space
+    card = EncoderCard(name=space.encoder, fingerprint="abc", dimension=4, max_tokens=16)
+    return SpaceDraft(encoder=card, metric=space.metric, chunking=space.chunking)

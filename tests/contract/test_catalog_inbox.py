@@ -58,7 +58,7 @@ def test_the_same_key_with_the_same_content_gets_the_first_receipt_again(catalog
 
     again = catalog.submit(put("b"), put("a"), key="k", content="x")
 
-    assert again.repeated
+    assert again.repeated, "[once] a key that was seen before made another job"
     assert again.job_id == first.job_id
     assert again.documents == (("b", State.INDEXED), ("a", State.INDEXED))
     assert catalog.claim() is None
@@ -180,6 +180,37 @@ def test_a_superseded_delete_does_not_make_the_document_gone(catalog: Catalog) -
     late = replace(gone("a"), external_version=4)
     assert catalog.submit(late).documents == (("a", State.SUPERSEDED),)
     assert catalog.submit(gone("a")).documents == (("a", State.PENDING),)
+
+
+def test_a_submission_may_delete_what_is_not_there(catalog: Catalog) -> None:
+    going = replace(submission(gone("ghost"), gone("a"), key="k"), missing_ok=True)
+    catalog.submit(put("a"))
+    catalog.index_all()
+
+    receipt = catalog.inbox.accept(going)
+
+    assert receipt.documents == (("ghost", State.UNCHANGED), ("a", State.PENDING))
+    (warning,) = catalog.records.job(receipt.job_id).warnings
+    assert (warning.document, warning.message) == (
+        "ghost",
+        "There is no document 'ghost' to delete.",
+    )
+    catalog.index_all()
+    assert catalog.records.job(receipt.job_id).finished
+    with pytest.raises(DocumentNotFound):
+        catalog.records.document("c", "ghost")
+    again = catalog.inbox.accept(replace(going, key=None))
+    assert {state for _, state in again.documents} == {State.UNCHANGED}
+
+
+def test_deleting_what_is_not_there_yet_still_counts_by_its_external_version(
+    catalog: Catalog,
+) -> None:
+    early = replace(gone("a"), external_version=5)
+    going = replace(submission(early), missing_ok=True)
+    assert catalog.inbox.accept(going).documents == (("a", State.UNCHANGED),)
+    assert catalog.submit(put("a", version=4)).documents == (("a", State.SUPERSEDED),)
+    assert catalog.submit(put("a", version=6)).documents == (("a", State.PENDING),)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from shared.domain import Collection, Commit, Manifest, Metric, Outcome, State, VersionKind
 from shared.errors import CollectionNotFound, DocumentNotFound, Fenced, VersionConflict
 from tests.contract.catalogs import RECORD, Catalog, gone, indexed, put, puts
+from tests.refusals import refused
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,7 @@ def test_of_two_commits_on_one_head_the_second_conflicts_and_writes_nothing(
     winning, losing = catalog.fit(one, first), catalog.fit(two, second)
     head = catalog.publications.commit(winning)
 
-    with pytest.raises(VersionConflict):
+    with refused(VersionConflict, "[no-lost-commit] a commit on a head that has moved"):
         catalog.publications.commit(losing)
 
     assert catalog.head(collection) == head
@@ -72,7 +73,7 @@ def test_the_head_is_compared_by_its_checksum_too(catalog: Catalog) -> None:
     catalog.submit(put("a"))
     claim = catalog.must_claim()
     commit = catalog.fit(claim, catalog.register(claim))
-    with pytest.raises(VersionConflict):
+    with refused(VersionConflict, "[no-lost-commit] a commit on a head that was rewritten"):
         catalog.publications.commit(
             replace(commit, parent=replace(commit.parent, manifest_sha256="other"))
         )
@@ -110,7 +111,7 @@ def test_a_commit_under_a_new_claim_does_not_pass_with_the_old_one(catalog: Cata
     with pytest.raises(Fenced):
         catalog.publications.commit(stolen)
     foreign = replace(catalog.fit(held, attempt), claim_id=None)
-    with pytest.raises(Fenced):
+    with refused(Fenced, "[fence] a commit of revisions that it does not hold"):
         catalog.publications.commit(foreign)
 
     assert catalog.publications.commit(catalog.fit(held, attempt)).version == 1
@@ -122,7 +123,7 @@ def test_an_attempt_registered_for_a_lost_claim_cannot_commit(catalog: Catalog) 
     catalog.claims.reap(worker="host:1", max_crashes=3)
     attempt = catalog.register(lost)
     head, _ = catalog.publications.base(attempt.collection_id, [])
-    with pytest.raises(Fenced):
+    with refused(Fenced, "[fence] a commit under a claim that was taken away"):
         catalog.publications.commit(catalog.commit_of(lost, attempt, head, ()))
 
 
@@ -211,7 +212,7 @@ def test_a_revision_older_than_the_live_one_cannot_be_published(catalog: Catalog
     head, _ = catalog.publications.base(attempt.collection_id, [])
 
     wrong = catalog.commit_of(old, attempt, head, (indexed(old.revisions[0], 1),))
-    with pytest.raises(VersionConflict):
+    with refused(VersionConflict, "[order] an older revision over a newer one"):
         catalog.publications.commit(wrong)
 
     assert catalog.publications.commit(catalog.fit(old, attempt)) == head
@@ -230,7 +231,7 @@ def test_a_newer_revision_found_unchanged_also_bars_older_ones(catalog: Catalog)
     catalog.publish(catalog.must_claim("host:2"), "host:2")
     assert catalog.states(newest.job_id) == {State.UNCHANGED: 1}
 
-    with pytest.raises(VersionConflict):
+    with refused(VersionConflict, "[order] an older revision behind one found unchanged"):
         catalog.publications.commit(overtaken)
 
     catalog.publications.commit(catalog.fit(held, attempt))
@@ -278,7 +279,7 @@ def test_outcomes_decided_on_an_old_head_conflict_even_without_a_manifest(
     catalog.publish(catalog.must_claim("host:2"), "host:2")
     failed = (Outcome(revision=stale.revisions[0], state=State.FAILED, error="x"),)
 
-    with pytest.raises(VersionConflict):
+    with refused(VersionConflict, "[no-lost-commit] outcomes decided on an old head"):
         catalog.publications.commit(catalog.commit_of(stale, attempt, head, failed))
 
 

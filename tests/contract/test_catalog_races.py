@@ -4,14 +4,35 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
 import pytest
 
-from shared.domain import Collection, Commit, Lane, Receipt, State
-from shared.errors import DocumentNotFound, Fenced, KeyReused, VersionConflict
+from shared.domain import (
+    Attempt,
+    Chore,
+    ChoreKind,
+    ChoreState,
+    Claim,
+    Collection,
+    Commit,
+    Lane,
+    Receipt,
+    Rewriting,
+    State,
+)
+from shared.errors import (
+    DocumentNotFound,
+    Fenced,
+    KeyReused,
+    LaminaError,
+    VersionConflict,
+    VersionExpired,
+)
 from tests.contract.catalogs import RECORD, Catalog, gone, put, puts, submission
 
 T = TypeVar("T")
@@ -32,6 +53,19 @@ def at_once(works: Sequence[Callable[[], T]]) -> list[T]:
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+def passes(work: Callable[[], object], refusal: type[LaminaError]) -> bool:
+    """Do *work*; return whether it was not refused."""
+    try:
+        work()
+    except refusal:
+        return False
+    return True
+
+
+def lets_go(catalog: Catalog, collection: Collection, version: int) -> bool:
+    return version in catalog.versions.expire(collection.id, [version])
 
 
 def test_six_workers_claim_five_hundred_documents_each_once(catalog: Catalog) -> None:
@@ -265,6 +299,263 @@ def _check_intervals(catalog: Catalog) -> None:
     live = sum(1 for intervals in by_document.values() if intervals[-1][3] == "put")
     assert catalog.collections.stats()[0].documents == live
     assert documents == set(by_document)
+
+
+def test_of_two_that_begin_a_chore_at_once_one_gets_it(
+    catalog: Catalog, collection: Collection
+) -> None:
+    for turn in range(6):
+
+        def begin(number: int) -> Chore | None:
+            return catalog.chores.begin(
+                collection.id, ChoreKind.MERGE, holder=f"h:{number}", lease_seconds=60
+            )
+
+        begun = [one for one in at_once([partial(begin, n) for n in range(6)]) if one]
+
+        assert len(begun) == 1
+        if turn % 2:
+            catalog.chores.end(begun[0].id, ChoreState.DONE, "")
+        else:  # the next ones all find a lease that ran out
+            catalog.chores.renew(begun[0].id, lease_seconds=-1, done=0, total=0)
+
+
+def test_a_version_is_held_or_let_go_but_never_both(
+    catalog: Catalog, collection: Collection
+) -> None:
+    for turn in range(12):
+        version = catalog.index(put(f"d{turn}"))
+        catalog.index(put(f"e{turn}"))
+
+        wish = (
+            partial(catalog.versions.tag, collection.id, version, f"t{version}")
+            if turn % 2
+            else partial(catalog.versions.hold, collection.id, version, "reader", 60)
+        )
+        held, went = at_once(
+            [partial(passes, wish, VersionExpired), partial(lets_go, catalog, collection, version)]
+        )
+
+        assert held is not went
+        kept = {one.version: one for one in catalog.versions.kept(collection.id)}[version]
+        assert bool(kept.leased or kept.tags) is held
+        assert (kept.expired_at is not None) is went
+
+
+def test_a_version_is_restored_or_let_go_and_its_segments_stay_listed(
+    catalog: Catalog, collection: Collection
+) -> None:
+    catalog.index(put("base"))
+    for turn in range(8):
+        old = catalog.index(put(f"d{turn}"))
+        catalog.index(put(f"e{turn}"))
+        commit = catalog.restoring(collection, old)
+
+        restore = partial(catalog.publications.commit, commit)
+        restored, went = at_once(
+            [partial(passes, restore, VersionExpired), partial(lets_go, catalog, collection, old)]
+        )
+
+        assert went
+        head = catalog.head(collection)
+        assert (head.version == commit.parent.version + 1) is restored
+        if restored:
+            assert f"d{turn}" in catalog.texts(collection, head.version)
+
+
+def test_restores_race_with_commits_and_submissions_and_the_catalog_stays_whole(
+    catalog: Catalog, collection: Collection
+) -> None:
+    """What is shown of each document at the end is what the head holds of it."""
+    names = [f"d{number}" for number in range(12)]
+    catalog.index(*(put(name, "first") for name in names))
+    catalog.index(*(put(name, "second") for name in names))
+
+    def write(number: int) -> int:
+        for turn in range(6):
+            catalog.submit(*(put(name, f"{number} {turn}") for name in names))
+            catalog.submit(*(put(name, "first") for name in names))
+            if claim := catalog.claim(f"host:{number}"):
+                catalog.publish(claim, f"host:{number}")
+        return 0
+
+    def restore(number: int) -> int:
+        done = 0
+        for turn in range(12):
+            try:
+                catalog.restore(collection, 1 + (turn + number) % 2)
+                done += 1
+            except VersionConflict:
+                continue
+        return done
+
+    at_once([partial(write, n) for n in range(2)] + [partial(restore, n) for n in range(2)])
+    catalog.index_all()
+    head = catalog.restore(collection, 1)
+
+    texts = catalog.texts(collection, head.version)
+    assert texts == dict.fromkeys(names, "first")
+    for name in names:
+        shown = catalog.records.document("c", name)
+        assert (shown.text, shown.state) in {
+            ("first", State.INDEXED),
+            ("first", State.UNCHANGED),
+        }
+    assert catalog.records.version("c", head.version).documents == len(names)
+    assert catalog.roster.backlog()["pending"] == catalog.roster.backlog()["claimed"] == 0
+
+
+def test_a_submission_judged_by_what_a_restore_takes_away_is_withdrawn_with_it(
+    catalog: Catalog, collection: Collection
+) -> None:
+    """It was told `unchanged`, so after the restore it must not count as live."""
+    for turn in range(8):
+        old = catalog.index(put("a", f"old {turn}"))
+        catalog.index(put("a", f"new {turn}"))
+        commit = catalog.restoring(collection, old)
+
+        sent = partial(catalog.submit, put("a", f"new {turn}"))
+        restore = partial(catalog.publications.commit, commit)
+
+        works: list[Callable[[], object]] = [sent, restore]
+        receipt, _ = at_once(works)
+
+        assert isinstance(receipt, Receipt)
+        (state,) = catalog.states(receipt.job_id)
+        assert state in (State.WITHDRAWN, State.PENDING)
+        expected = "old" if state is State.WITHDRAWN else "new"
+        assert catalog.records.document("c", "a").text == f"{expected} {turn}"
+        catalog.index_all()
+
+
+def test_of_a_rewrite_and_a_commit_on_one_head_one_wins(
+    catalog: Catalog, collection: Collection
+) -> None:
+    for turn in range(8):
+        catalog.index(put(f"d{turn}"))
+        catalog.submit(put(f"e{turn}"))
+        claim = catalog.must_claim()
+        manifest = catalog.manifests[catalog.head(collection).manifest_sha256]
+        commit, rewriting = (
+            catalog.fit(claim, catalog.register(claim)),
+            catalog.rewriting(collection),
+        )
+        rewriting = renamed(rewriting, turn)
+
+        publish = partial(catalog.publications.commit, commit)
+        rewrite = partial(catalog.publications.rewrite, rewriting)
+
+        published, rewritten = at_once(
+            [partial(passes, publish, VersionConflict), partial(passes, rewrite, VersionConflict)]
+        )
+
+        assert published is not rewritten
+        head = catalog.head(collection)
+        assert (head.version > rewriting.heads[-1].version) is published
+        assert head.manifest_sha256.startswith("n") is rewritten
+        catalog.manifests.setdefault(head.manifest_sha256, manifest)
+        if rewritten:
+            catalog.publish(claim)
+
+
+def renamed(rewriting: Rewriting, turn: int) -> Rewriting:
+    """Give the new manifests checksums that no other round used."""
+    heads = tuple(
+        replace(one, manifest_sha256=f"{one.manifest_sha256}-{turn}") for one in rewriting.rewritten
+    )
+    return replace(rewriting, rewritten=heads)
+
+
+def test_a_purge_meets_claims_commits_and_reaping_in_any_order(
+    catalog: Catalog, collection: Collection
+) -> None:
+    for turn in range(10):
+        catalog.submit(put("secret", f"secret {turn}"), *puts(3, f"d{turn}-"))
+        claim = catalog.must_claim("host:1")
+        attempt = catalog.register(claim)
+        catalog.submit(put("secret", f"more secret {turn}"))
+
+        works: list[Callable[[], object]] = [
+            partial(publish_or_be_fenced, catalog, claim, attempt),
+            partial(purge, catalog, collection, turn),
+            partial(catalog.claims.reap, worker="host:1", max_crashes=99),
+            partial(take_and_release, catalog),
+        ]
+        at_once(works)
+
+        with catalog.database.read() as tx:
+            texts = tx.exec_driver_sql("SELECT text FROM revisions").scalars().all()
+        assert not [text for text in texts if "secret" in text]
+        catalog.index_all()
+        assert catalog.roster.backlog()["pending"] == catalog.roster.backlog()["claimed"] == 0
+        with pytest.raises(DocumentNotFound):
+            catalog.records.document("c", "secret")
+        shown = [catalog.records.document("c", f"d{turn}-{n}").state for n in range(3)]
+        assert shown == [State.INDEXED] * 3
+
+
+def publish_or_be_fenced(catalog: Catalog, claim: Claim, attempt: Attempt) -> None:
+    with suppress(Fenced):
+        while not passes(
+            lambda: catalog.publications.commit(catalog.fit(claim, attempt)), VersionConflict
+        ):
+            continue
+
+
+def purge(catalog: Catalog, collection: Collection, turn: int) -> None:
+    """Purge the document `secret`, whatever races it loses."""
+    done = False
+    while not done:
+        manifest = catalog.manifests.get(catalog.head(collection).manifest_sha256)
+        rewriting = renamed(catalog.rewriting(collection, purged="secret"), turn)
+        if manifest and rewriting.rewritten:
+            catalog.manifests[rewriting.rewritten[-1].manifest_sha256] = manifest
+        done = passes(partial(catalog.publications.rewrite, rewriting), VersionConflict)
+
+
+def take_and_release(catalog: Catalog) -> None:
+    if taken := catalog.claim("host:2"):
+        catalog.claims.release(taken.id, delay_seconds=0, reason="no")
+
+
+def test_forgetting_races_with_publishing_and_restoring_and_takes_nothing_that_is_held(
+    catalog: Catalog, collection: Collection
+) -> None:
+    names = [f"d{number}" for number in range(8)]
+    catalog.index(*(put(name, "0") for name in names))
+    catalog.versions.tag(collection.id, 1, "first")
+
+    def write() -> int:
+        for turn in range(12):
+            catalog.index(*(put(name, f"turn {turn}") for name in names))
+        return 0
+
+    def restore() -> int:
+        for _ in range(6):
+            with suppress(VersionConflict):
+                catalog.restore(collection, 1)
+        return 0
+
+    def collect() -> int:
+        for _ in range(20):
+            old = [one.version for one in catalog.versions.kept(collection.id)][:-2]
+            catalog.versions.bury(collection.id, catalog.versions.expire(collection.id, old))
+            catalog.versions.forget(collection.id, limit=5)
+        return 0
+
+    at_once([write, restore, collect])
+
+    for one in catalog.versions.kept(collection.id):
+        texts = catalog.texts(collection, one.version)
+        assert set(texts) == set(names)
+        assert all(texts.values()), f"version {one.version} lost a text"
+        vectors = [
+            int(vector) for vector in catalog.versions.live_vectors(collection.id, one.version)
+        ]
+        assert len(catalog.reading.passages(vectors)) == len(names)
+    while catalog.versions.forget(collection.id, limit=100):
+        continue
+    assert set(catalog.texts(collection, 1).values()) == {"0"}
 
 
 def test_sixteen_writers_and_readers_are_never_told_that_the_database_is_locked(

@@ -10,9 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
-from shared.catalog import Database
-from shared.catalog.migrating import config
+from shared.catalog import Database, SqlCollections, SqlRecords
+from shared.catalog.migrating import config, prepare
 from shared.catalog.tables import Row
+from shared.domain import IndexRule, RetentionRule
 from shared.errors import ConfigurationError
 from tests.postgres import Postgres
 
@@ -45,8 +46,12 @@ def test_the_migrated_schema_is_the_declared_one(empty: str) -> None:
         "ix_attempts_active",
         "ix_claims_active",
         "ix_revisions_claimed",
+        "ix_revisions_forgettable",
         "ix_revisions_queue",
         "ix_revisions_waiting",
+        "ix_versions_buried",
+        "ix_versions_kept",
+        "uq_chores_active",
         "uq_liveness_open",
         "uq_spaces_live",
     }
@@ -74,6 +79,38 @@ def test_of_many_that_migrate_at_once_one_does_it(empty: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(start) for _ in range(4)]:
             done.result(timeout=60)
+
+
+def test_a_catalog_of_the_first_release_is_upgraded_with_what_is_in_it(empty: str) -> None:
+    """Also, what the earlier code still writes meanwhile fits into the new tables."""
+    collection = "INSERT INTO collections (id, name, created_at) VALUES ({0}, 'c{0}', 1.0)"
+    version = (
+        "INSERT INTO versions (collection_id, version, kind, manifest_file, manifest_sha256, "
+        "documents, vectors, segments, bytes, published_at, state) "
+        "VALUES ({0}, 0, 'create', '', '', 0, 0, 0, 0, 1.0, 'live')"
+    )
+    space = (
+        "INSERT INTO spaces (collection_id, encoder, fingerprint, dimension, metric, "
+        "chunking_mode, chunking_overlap_tokens, live, created_at) "
+        "VALUES ({0}, 'tiny', 'f', 4, 'cosine', 'none', 0, true, 1.0)"
+    )
+    database = Database(empty)
+    prepare(database.url)
+    with database.write() as tx:
+        command.upgrade(config(tx), "0001")
+        for statement in (collection, version, space):
+            tx.exec_driver_sql(statement.format(1))
+    database.migrate()
+    with database.write() as tx:
+        for statement in (collection, version, space):
+            tx.exec_driver_sql(statement.format(2))
+
+    for name in ("c1", "c2"):
+        found = SqlCollections(database).get(name)
+        assert (found.index, found.retention) == (IndexRule(), RetentionRule())
+        report = SqlRecords(database).version(name, 0)
+        assert (report.expired, report.restored, report.tags) == (False, None, ())
+    database.close()
 
 
 def test_every_table_can_be_taken_away_again(empty: str) -> None:
@@ -109,4 +146,4 @@ def test_sqlite_syncs_each_commit_keeps_a_log_and_checks_references(tmp_path: Pa
         "synchronous": 2,
         "foreign_keys": 1,
         "busy_timeout": 30_000,
-    }
+    }, "[durable-commit] how SQLite is set up"

@@ -1,4 +1,4 @@
-"""What every index store promises, over the fake in memory and the one over a folder."""
+"""What every index store promises, over the fake in memory, a folder and object storage."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,21 +6,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.domain import Metric
+from shared.domain import IndexRule, Metric, Policy, Segment
 from shared.errors import CorruptFile
 from shared.index import FolderIndexStore
+from shared.index.bucket import Bucket
+from shared.index.objects import ObjectFiles
 from shared.ports import IndexStore
 from tests.fakes.index import MemoryIndexStore, scores_of
+from tests.object_storage import ObjectStorage
 from tests.unit.index import given
 
 METRICS = list(Metric)
 
 
-@pytest.fixture(params=["memory", "folder"])
+@pytest.fixture(params=["memory", "folder", "objects"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> IndexStore:
     if request.param == "memory":
         return MemoryIndexStore()
-    return FolderIndexStore(tmp_path / "index")
+    if request.param == "folder":
+        return FolderIndexStore(tmp_path / "index")
+    storage: ObjectStorage = request.getfixturevalue("object_storage")
+    files = ObjectFiles(Bucket(storage.store), tmp_path / "cache", cache_bytes=10**9)
+    return FolderIndexStore(tmp_path / "index", files)
 
 
 def test_a_published_vector_is_its_own_nearest_neighbour(store: IndexStore) -> None:
@@ -110,7 +117,7 @@ def test_ties_go_by_id_whatever_the_order_of_segments_and_of_better_ones(
     _, ids = snapshot.search(better, 10)
 
     best = [first + rows - 2 + n for first in (2, 1002, 2002) for n in (0, 1)]
-    assert ids.tolist() == [[*best, 2, 3, 4, 5]]
+    assert ids.tolist() == [[*best, 2, 3, 4, 5]], "[top-k] equals are not in the order of ids"
 
 
 def test_k_larger_than_the_index_returns_all_there_is(store: IndexStore) -> None:
@@ -178,7 +185,8 @@ def test_deletes_add_up(store: IndexStore) -> None:
     for one in (4, 60, 5, 61):
         version = store.with_deleted(version, given.ATTEMPT, np.array([one], dtype=np.int64))
 
-    assert [s.deletes.count for s in version.segments if s.deletes] == [2, 2]
+    counts = [s.deletes.count for s in version.segments if s.deletes]
+    assert counts == [2, 2], "[deletes] those of before are alive again"
     assert store.open(version).ids().tolist() == sorted(set(range(1, 101)) - {4, 5, 60, 61})
 
 
@@ -262,7 +270,7 @@ def test_a_merge_holds_exactly_the_live_vectors(store: IndexStore) -> None:
     before = given.manifest(segments)
     before = store.with_deleted(before, given.ATTEMPT, np.array([4, 7], dtype=np.int64))
 
-    merged = store.merge(given.ATTEMPT, before.segments, Metric.COSINE)
+    merged = given.merged(store, before.segments, Metric.COSINE)
 
     after = replace(before, version=2, segments=(merged,))
     live = np.array([1, 2, 3, 6, 8, 9], dtype=np.int64)
@@ -271,11 +279,134 @@ def test_a_merge_holds_exactly_the_live_vectors(store: IndexStore) -> None:
     assert (store.vectors(after, live) == store.vectors(before, live)).all()
 
 
+def test_a_merge_says_how_far_it_is_and_under_which_rule(store: IndexStore) -> None:
+    heard: list[tuple[int, int]] = []
+    rule = IndexRule(recall_target=0.9)
+
+    merged = store.merge(
+        given.ATTEMPT,
+        [given.segment(store, 1, 3), given.segment(store, 4, 3)],
+        Metric.COSINE,
+        rule,
+        lambda done, total: heard.append((done, total)),
+    )
+
+    assert heard[-1] == (6, 6)
+    assert heard == sorted(heard)
+    assert merged.layout
+    assert (merged.layout.policy, merged.layout.rule) == (Policy.FLAT, rule)
+    assert merged.format == given.segment(store, 7, 1).format == 2
+
+
+def test_a_step_that_raises_stops_a_merge(store: IndexStore) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(_done: int, _total: int) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        store.merge(given.ATTEMPT, [given.segment(store, 1, 3)], Metric.COSINE, IndexRule(), stop)
+
+
+def test_nothing_live_cannot_be_merged(store: IndexStore) -> None:
+    dead = store.mark_dead(given.ATTEMPT, given.segment(store, 1, 3), given.ids(1, 3))
+
+    with pytest.raises(ValueError, match="live"):
+        given.merged(store, [dead])
+
+
+def test_exact_looks_at_every_vector_too(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 300), given.segment(store, 301, 20)])
+    snapshot = store.open(store.with_deleted(version, given.ATTEMPT, given.ids(8, 3)))
+    queries = given.vectors(3, seed=77)
+
+    scores, ids = snapshot.search(queries, 12)
+    exact_scores, exact_ids = snapshot.search(queries, 12, exact=True)
+
+    assert ids.tolist() == exact_ids.tolist()
+    assert scores.tolist() == exact_scores.tolist()
+
+
+def copied(store: IndexStore, segment: Segment, without: list[int]) -> Segment | None:
+    return store.copy(
+        given.ATTEMPT,
+        segment,
+        Metric.COSINE,
+        without=np.array(without, dtype=np.int64),
+        rule=IndexRule(),
+        step=given.silent,
+    )
+
+
+def test_a_copy_holds_dead_vectors_too_but_not_those_left_out(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 6)])
+    version = store.with_deleted(version, given.ATTEMPT, given.ids(2, 2))
+
+    copy = copied(store, version.segments[0], [99, 6, 3, 6])
+
+    assert copy
+    assert copy.id != version.segments[0].id
+    assert (copy.rows, copy.live, copy.deletes) == (4, 4, None)
+    assert store.all_ids(7, copy).tolist() == [1, 2, 4, 5]
+    kept = np.array([1, 2, 4, 5], dtype=np.int64)
+    after = given.manifest([copy])
+    assert (store.vectors(after, kept) == store.vectors(version, kept)).all()
+
+
+def test_a_copy_without_any_vector_is_none(store: IndexStore) -> None:
+    assert copied(store, given.segment(store, 1, 3), [1, 2, 3]) is None
+
+
+def test_exactly_the_ids_marked_dead_are_dead(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 6)])
+    version = store.with_deleted(version, given.ATTEMPT, given.ids(2, 2))
+    segment = version.segments[0]
+
+    other = store.mark_dead(given.ATTEMPT, segment, np.array([5, 1, 77], dtype=np.int64))
+    none = store.mark_dead(given.ATTEMPT, segment, given.ids(1, 0))
+    same = store.mark_dead(given.ATTEMPT, segment, np.array([3, 2], dtype=np.int64))
+    every = store.mark_dead(given.ATTEMPT, segment, given.ids(1, 6))
+
+    assert store.live_ids(7, [other]).tolist() == [2, 3, 4, 6]
+    assert none.deletes is None
+    assert same == segment
+    assert (every.live, store.live_ids(7, [every]).tolist()) == (0, [])
+    assert store.open(given.manifest([every])).ids().tolist() == []
+    assert store.all_ids(7, every).tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_first_death_in_a_segment_is_remembered(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 6)])
+    died = [replace(given.ATTEMPT, started_at=at) for at in (30.0, 70.0)]
+
+    for attempt, one in zip(died, (2, 3), strict=True):
+        version = store.with_deleted(version, attempt, given.ids(one, 1))
+    marked = store.mark_dead(died[1], given.segment(store, 7, 3), given.ids(8, 1))
+
+    assert [one.deletes.since for one in version.segments if one.deletes] == [30.0]
+    assert marked.deletes
+    assert marked.deletes.since == 70.0
+
+
+def test_a_segment_is_listed_again_from_its_id_and_checksum(store: IndexStore) -> None:
+    one = given.segment(store, 1, 6)
+    merged = given.merged(store, [one])
+    dead = store.mark_dead(given.ATTEMPT, merged, given.ids(2, 2))
+
+    assert store.segment(7, one.id, one.sha256) == one
+    assert store.segment(7, dead.id, dead.sha256) == merged
+    with pytest.raises(CorruptFile):
+        store.segment(7, one.id, merged.sha256)
+    with pytest.raises(CorruptFile):
+        store.segment(7, "a1-gone", one.sha256)
+
+
 def test_segments_of_two_spaces_are_never_merged(store: IndexStore) -> None:
     segments = [given.segment(store, 1, 3), given.segment(store, 4, 3, space_id=2)]
 
     with pytest.raises(ValueError, match="space"):
-        store.merge(given.ATTEMPT, segments, Metric.COSINE)
+        given.merged(store, segments, Metric.COSINE)
 
 
 def test_a_manifest_is_read_as_it_was_written(store: IndexStore) -> None:

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ QUEUE = "lamina.submit"
 SOURCE = f"queue:{QUEUE}"
 FOUND_SECONDS = 30.0
 CELERY = "celery[redis]==5.5.3"  # not the version that Lamina has
-CELERY_NODE = "celery-node@0.5.9"
+CELERY_TS = "celery-ts@1.2.3"
+PAGE = Path(__file__).parents[2] / "docs" / "producers"
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -41,29 +45,14 @@ with Connection(sys.argv[1]) as connection, connection.SimpleQueue("lamina.submi
     queue.put(json.loads(sys.argv[2]))
 """
 
-KOMBU_PRODUCER_SCRIPT = """
-import json, sys
-from kombu import Connection
-
-with Connection(sys.argv[1]) as connection, connection.Producer() as producer:
-    producer.publish(json.loads(sys.argv[2]), routing_key="lamina.submit", serializer="json")
-"""
-
-REDIS_SCRIPT = """
-import sys
-import redis
-
-with redis.Redis.from_url(sys.argv[1]) as client:
-    client.lpush("lamina.submit", sys.argv[2])
-"""
-
-NODE_SCRIPT = """
-const celery = require("celery-node");
-const [broker, payload] = process.argv.slice(2);
-const client = celery.createClient(broker, broker);
-client.conf.CELERY_QUEUE = "lamina.submit";
-client.sendTask("lamina.submit.v1", [], JSON.parse(payload));
-client.isReady().then(() => client.disconnect());
+CELERY_TS_SCRIPT = """
+const celery = require("celery-ts");
+const [broker, task, payload] = process.argv.slice(2);
+const client = celery.createClient({ brokerUrl: broker, resultBackend: broker });
+client.createTask(task).applyAsync({
+  args: [], kwargs: JSON.parse(payload), queue: "lamina.submit",
+});
+setTimeout(() => process.exit(0), 1500);
 """
 
 
@@ -79,23 +68,35 @@ def foreign_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where Node finds celery-node."""
+def celery_ts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where Node finds celery-ts."""
     need_program("node")
     npm = need_program("npm")
     folder = tmp_path_factory.mktemp("node")
     (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
-    run(npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", CELERY_NODE, cwd=folder)
+    run(npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", CELERY_TS, cwd=folder)
+    (folder / "send.js").write_text(CELERY_TS_SCRIPT, encoding="utf-8")
     return folder
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
+@pytest.fixture(scope="module")
+def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `docs/producers`, with a Python of its own in the folder `venv`."""
+    folder = tmp_path_factory.mktemp("page") / "producers"
+    shutil.copytree(PAGE, folder)
+    uv = Path(sys.executable).with_name("uv")
+    run(uv, "venv", "--quiet", "--seed", "--python", sys.executable, folder / "venv")
+    return folder
+
+
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> str:
     """Run a program to its end; return what it printed."""
     names = ("PYTHONPATH", "VIRTUAL_ENV")
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run(
         [str(one) for one in command],
         cwd=cwd,
-        env={name: value for name, value in os.environ.items() if name not in names},
+        env=inherited | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -139,37 +140,123 @@ def assert_found(client: Client, key: str, document: str, query: str) -> None:
     assert (best["id"], best["metadata"]) == (document, {"sent": "by queue"})
 
 
+@dataclass(frozen=True)
+class Example:
+    """What a command of the page does."""
+
+    key: str
+    document: str
+    query: str = ""
+    """A question that the document answers; empty where it is deleted."""
+
+
+EXAMPLES: Mapping[str, Example] = {
+    'python celery_submit.py "$BROKER"': Example(
+        "celery-example", "from-celery", "when is a bill due"
+    ),
+    'python celery_delete.py "$BROKER"': Example("celery-example-gone", "from-celery"),
+    'python kombu_submit.py "$BROKER"': Example(
+        "kombu-example", "from-kombu", "can I go for a swim"
+    ),
+    'node celery_node.js "$BROKER"': Example("node-example", "from-node", "gathering wild food"),
+    'go run submit.go "$BROKER"': Example(
+        "go-example", "from-go", "late night transport to my flight"
+    ),
+    'python push.py "$BROKER" submit.json': Example(
+        "plain-example", "from-plain-json", "rules for pets outdoors"
+    ),
+    'python push.py "$BROKER" delete.json': Example("plain-example-gone", "from-plain-json"),
+    'redis-cli -u "$BROKER" -x LPUSH lamina.submit < submit.json': Example(
+        "plain-example", "from-plain-json", "rules for pets outdoors"
+    ),
+    'redis-cli -u "$BROKER" -x LPUSH lamina.submit < delete.json': Example(
+        "plain-example-gone", "from-plain-json"
+    ),
+    'sh redis_cli_celery.sh "$BROKER"': Example(
+        "shell-example", "from-a-shell", "where to collect a package"
+    ),
+}
+_PROGRAMS = {"python": "", "pip": "", "sh": "redis-cli"}
+"""What a command needs besides itself; Python is in the copied folder."""
+
+
+def read_page() -> Mapping[str, Sequence[str]]:
+    """Return the commands of each section of the page."""
+    text = (PAGE / "README.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## (.+)$", text, flags=re.MULTILINE)[1:]
+    found = {
+        title: [
+            line
+            for block in re.findall(r"```sh\n(.*?)```", body, re.DOTALL)
+            for line in block.splitlines()
+        ]
+        for title, body in zip(sections[::2], sections[1::2], strict=True)
+    }
+    return {title: lines for title, lines in found.items() if lines}
+
+
+SECTIONS = read_page()
+
+
+def test_every_command_and_every_file_of_the_page_is_tested() -> None:
+    lines = [line for section in SECTIONS.values() for line in section]
+    assert {line for line in lines if " install " not in line} == set(EXAMPLES)
+    said = (PAGE / "README.md").read_text(encoding="utf-8")
+    files = {path.name for path in PAGE.iterdir() if path.is_file()}
+    assert [name for name in files - {"README.md", "go.mod"} if name not in said] == []
+
+
+def without_key(command: str, folder: Path) -> None:
+    """Give the plain files a key of this command's own: two sections push the same files."""
+    for name in ("submit.json", "delete.json"):
+        if name in command and command.startswith("redis-cli"):
+            text = (PAGE / name).read_text(encoding="utf-8")
+            (folder / name).write_text(text.replace("plain-example", "cli-example"), "utf-8")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_what_the_page_shows_is_found(
+    client: Client, producer_url: str, page_folder: Path, section: str
+) -> None:
+    """Run a section of `docs/producers/README.md`, line by line, as it stands."""
+    for command in SECTIONS[section]:
+        program = command.split()[0]
+        if needed := _PROGRAMS.get(program, program):
+            need_program(needed)
+        without_key(command, page_folder)
+        path = f"{page_folder / 'venv' / 'bin'}:{os.environ['PATH']}"
+        run("sh", "-euc", command, cwd=page_folder, BROKER=producer_url, PATH=path)
+        if " install " in command:
+            continue
+        expected = EXAMPLES[command]
+        key = expected.key.replace("plain", "cli") if program == "redis-cli" else expected.key
+        receipt = wait_for_receipt(client, key)
+        assert receipt["status"] == "accepted", receipt
+        client.finish(receipt["job"]["id"])
+        if expected.query:
+            assert best_of(client, receipt, expected.query)["id"] == expected.document
+        else:
+            gone = client.http.get(f"/collections/default/documents/{expected.document}")
+            assert gone.status_code == 404
+
+
+def best_of(client: Client, receipt: Mapping[str, Any], query: str) -> Mapping[str, Any]:
+    """Return the best hit of a search that waits for the job of *receipt*."""
+    answer = client.search("default", query, after=receipt["job"]["id"])
+    assert answer["after"]["done"]
+    best: Mapping[str, Any] = answer["hits"][0]
+    return best
+
+
 @pytest.mark.parametrize(
     ("name", "script", "text", "query"),
     [
-        (
-            "celery",
-            CELERY_SCRIPT,
-            "Invoices are paid within thirty days of their date.",
-            "when is a bill due",
-        ),
-        (
-            "kombu-queue",
-            KOMBU_SCRIPT,
-            "The swimming pool is closed for repairs until May.",
-            "can I go for a swim",
-        ),
-        (
-            "kombu-producer",
-            KOMBU_PRODUCER_SCRIPT,
-            "Dogs must be kept on a leash in the park.",
-            "rules for pets outdoors",
-        ),
-        (
-            "redis",
-            REDIS_SCRIPT,
-            "The last train to the airport leaves at midnight.",
-            "late night transport to my flight",
-        ),
+        ("celery", CELERY_SCRIPT, "Cheese ripens in a cool cellar.", "how to age dairy"),
+        ("kombu-queue", KOMBU_SCRIPT, "Bees dance to show the way.", "insects that signal"),
     ],
-    ids=["celery", "kombu-queue", "kombu-producer", "redis"],
+    ids=["celery", "kombu-queue"],
 )
-def test_what_a_python_producer_pushes_is_found(
+def test_what_an_older_python_producer_pushes_is_found(
     client: Client,
     producer_url: str,
     foreign_python: Path,
@@ -202,15 +289,19 @@ def test_a_celery_message_without_a_key_is_known_by_its_task_id(
     assert_found(client, f"message:{task.strip()}", "keyless", "where to collect a package")
 
 
-def test_what_a_node_producer_pushes_is_found(
-    client: Client, producer_url: str, node_folder: Path
+def test_what_celery_ts_pushes_is_found_and_deleted(
+    client: Client, producer_url: str, celery_ts: Path
 ) -> None:
-    text = "Mushrooms may be picked in the forest for one's own kitchen."
-    (node_folder / "send.js").write_text(NODE_SCRIPT, encoding="utf-8")
+    text = "Glaciers carve valleys into the shape of a U."
+    submission = payload("ts-key", "ts", text)
+    run("node", "send.js", producer_url, "lamina.submit.v1", submission, cwd=celery_ts)
+    assert_found(client, "ts-key", "ts", "how ice forms a landscape")
 
-    run("node", "send.js", producer_url, payload("node-key", "node", text), cwd=node_folder)
+    deletion = json.dumps({"collection": "default", "key": "ts-gone", "ids": ["ts"]})
+    run("node", "send.js", producer_url, "lamina.delete.v1", deletion, cwd=celery_ts)
 
-    assert_found(client, "node-key", "node", "gathering wild food")
+    client.finish(wait_for_receipt(client, "ts-gone")["job"]["id"])
+    assert client.http.get("/collections/default/documents/ts").status_code == 404
 
 
 @pytest.fixture

@@ -7,8 +7,21 @@ from itertools import count
 
 import numpy as np
 
-from shared.domain import Attempt, Deletes, Head, Ids, Manifest, Metric, Segment, Vectors
+from shared.domain import (
+    Attempt,
+    Deletes,
+    Head,
+    Ids,
+    IndexRule,
+    Layout,
+    Manifest,
+    Metric,
+    Policy,
+    Segment,
+    Vectors,
+)
 from shared.errors import CorruptFile
+from shared.ports import Step
 
 
 class MemorySnapshot:
@@ -24,8 +37,8 @@ class MemorySnapshot:
         """The version it shows."""
         return self._manifest
 
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Ids]:
-        """Return the exact best *k* of each query by looking at every vector."""
+    def search(self, queries: Vectors, k: int, *, exact: bool = False) -> tuple[Vectors, Ids]:
+        """Return the exact best *k* of each query by looking at every vector, *exact* or not."""
         if k < 1 or queries.ndim != 2 or queries.shape[1] != self._manifest.dimension:
             raise ValueError("k or the shape of the queries is wrong.")
         if not np.isfinite(queries).all():
@@ -48,6 +61,7 @@ class MemoryIndexStore:
         self.segments: dict[str, tuple[Ids, Vectors]] = {}
         self.deletes: dict[str, frozenset[int]] = {}
         self.manifests: dict[tuple[int, str], tuple[str, Manifest]] = {}
+        self._listed: dict[str, Segment] = {}
         self._numbers = count(1)
 
     def write_segment(
@@ -60,14 +74,17 @@ class MemoryIndexStore:
             raise ValueError("fp16 cannot hold a vector.")
         name = f"{attempt.id}-{next(self._numbers)}"
         self.segments[name] = ids.copy(), vectors.astype(np.float16).astype(np.float32)
-        return Segment(
-            id=name,
-            space_id=space_id,
-            rows=len(ids),
-            min_id=int(ids[0]),
-            max_id=int(ids[-1]),
-            bytes=vectors.size * 2 + len(ids) * 8,
-            sha256=_sha(name),
+        return self._list(
+            Segment(
+                id=name,
+                space_id=space_id,
+                rows=len(ids),
+                min_id=int(ids[0]),
+                max_id=int(ids[-1]),
+                bytes=vectors.size * 2 + len(ids) * 8,
+                sha256=_sha(name),
+                format=2,
+            )
         )
 
     def write_manifest(self, manifest: Manifest) -> tuple[str, str]:
@@ -90,13 +107,9 @@ class MemoryIndexStore:
         for segment in manifest.segments:
             before = self._dead(segment)
             dead = before | (set(ids.tolist()) & set(self._segment(segment)[0].tolist()))
-            if dead != before:
-                name = f"{attempt.id}-{next(self._numbers)}.dead"
-                self.deletes[name] = dead
-                deletes = Deletes(file=name, sha256=_sha(name), count=len(dead))
-                segment = replace(segment, deletes=deletes)  # noqa: PLW2901
-            if segment.live:
-                kept.append(segment)
+            after = self._with_dead(attempt, segment, dead) if dead != before else segment
+            if after.live:
+                kept.append(after)
         return replace(manifest, segments=tuple(kept))
 
     def vectors(self, manifest: Manifest, ids: Ids) -> Vectors:
@@ -112,26 +125,81 @@ class MemoryIndexStore:
         rows = [known[one] for one in ids.tolist()]
         return np.array(rows, dtype=np.float32).reshape(len(ids), manifest.dimension)
 
-    def merge(self, attempt: Attempt, segments: Sequence[Segment], metric: Metric) -> Segment:
-        """Keep one segment with the live vectors of several."""
+    def merge(
+        self,
+        attempt: Attempt,
+        segments: Sequence[Segment],
+        metric: Metric,
+        rule: IndexRule,
+        step: Step,
+    ) -> Segment:
+        """Keep one segment with the live vectors of several, flat whatever the rule."""
         if len({segment.space_id for segment in segments}) != 1:
             raise ValueError("Only segments of one space can be merged.")
         live = [self._live(segment) for segment in segments]
         ids = np.concatenate([one for one, _ in live])
         vectors = np.concatenate([one for _, one in live])
+        if not len(ids):
+            raise ValueError("Nothing is live.")
+        step(0, len(ids))
         order = np.argsort(ids)
-        return self.write_segment(
+        merged = self.write_segment(
             attempt,
             space_id=segments[0].space_id,
             metric=metric,
             ids=ids[order],
             vectors=vectors[order],
         )
+        step(len(ids), len(ids))
+        return self._list(_laid_flat(merged, rule))
+
+    def copy(
+        self,
+        attempt: Attempt,
+        segment: Segment,
+        metric: Metric,
+        *,
+        without: Ids,
+        rule: IndexRule,
+        step: Step,
+    ) -> Segment | None:
+        """Keep a segment anew with all its vectors but some."""
+        ids, vectors = self._segment(segment)
+        kept = ~np.isin(ids, without)
+        step(len(ids), len(ids))
+        if not kept.any():
+            return None
+        copied = self.write_segment(
+            attempt,
+            space_id=segment.space_id,
+            metric=metric,
+            ids=ids[kept],
+            vectors=vectors[kept],
+        )
+        return self._list(_laid_flat(copied, rule))
+
+    def mark_dead(self, attempt: Attempt, segment: Segment, ids: Ids) -> Segment:
+        """Return *segment* with exactly these of its ids dead."""
+        dead = frozenset(ids.tolist()) & set(self._segment(segment)[0].tolist())
+        if dead == self._dead(segment):
+            return segment
+        return self._with_dead(attempt, segment, dead) if dead else replace(segment, deletes=None)
+
+    def segment(self, collection_id: int, name: str, sha256: str) -> Segment:
+        """Return a segment as it was written."""
+        found = self._listed.get(name)
+        if found is None or found.sha256 != sha256:
+            raise CorruptFile(f"{name}: missing or not what its checksum says.")
+        return found
 
     def live_ids(self, collection_id: int, segments: Sequence[Segment]) -> Ids:
         """Return the live vector ids of these segments together, rising."""
         live = [self._live(segment)[0] for segment in segments]
         return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *live]))
+
+    def all_ids(self, collection_id: int, segment: Segment) -> Ids:
+        """Return every vector id of a segment, dead ones too, rising."""
+        return self._segment(segment)[0]
 
     def open(self, manifest: Manifest) -> MemorySnapshot:
         """Open a version for searching."""
@@ -140,6 +208,10 @@ class MemoryIndexStore:
         ids = np.concatenate([np.empty(0, dtype=np.int64), *(one for one, _ in live)])
         return MemorySnapshot(manifest, ids, np.concatenate([empty, *(one for _, one in live)]))
 
+    def _list(self, segment: Segment) -> Segment:
+        self._listed[segment.id] = segment
+        return segment
+
     def _segment(self, segment: Segment) -> tuple[Ids, Vectors]:
         if segment.id not in self.segments:
             raise CorruptFile(f"{segment.id}: missing.")
@@ -147,6 +219,18 @@ class MemoryIndexStore:
 
     def _dead(self, segment: Segment) -> frozenset[int]:
         return self.deletes[segment.deletes.file] if segment.deletes else frozenset()
+
+    def _with_dead(self, attempt: Attempt, segment: Segment, dead: frozenset[int]) -> Segment:
+        name = f"{attempt.id}-{next(self._numbers)}.dead"
+        self.deletes[name] = dead
+        before = segment.deletes.since if segment.deletes else attempt.started_at
+        deletes = Deletes(
+            file=name,
+            sha256=_sha(name),
+            count=len(dead),
+            since=min(before, attempt.started_at),
+        )
+        return replace(segment, deletes=deletes)
 
     def _live(self, segment: Segment) -> tuple[Ids, Vectors]:
         ids, vectors = self._segment(segment)
@@ -165,6 +249,11 @@ def scores_of(vectors: Vectors, queries: Vectors, metric: Metric) -> Vectors:
         products = np.where(np.abs(products) < 1.001, np.clip(products, -1, 1), products)
     scores: Vectors = products.astype(np.float32)
     return scores
+
+
+def _laid_flat(segment: Segment, rule: IndexRule) -> Segment:
+    layout = Layout(policy=Policy.FLAT, rule=rule, spec="numpy", memory_bytes=segment.bytes)
+    return replace(segment, layout=layout)
 
 
 def _sha(text: str) -> str:

@@ -10,7 +10,7 @@ import httpx
 
 from shared.catalog import Database, SqlCollections, SqlReading
 from shared.index import FolderIndexStore
-from shared.publishing import read_manifest
+from shared.indexing.publishing import read_manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,11 @@ from typing import cast
 import pytest
 import redis
 
-from shared.queue import INDEX_QUEUE, CeleryBell
+from shared import queue
+from shared.queue import CeleryBell
 from tests.redis_server import RedisServer
+
+INDEX_QUEUE = queue.INDEX_QUEUE.name
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain import Chunking, Lane, Metric, Receipt, State
 from shared.errors import Retryable
-from shared.indexing import index_next
+from shared.indexing.turns import index_next
 from shared.ingest import deletion, submit
 from tests.worlds import World
 

@@ -10,12 +10,13 @@ import redis
 from celery import Celery
 
 from shared.domain import Chunking, Metric, Receipt, ReceiptEntry, Rejection, SpaceDraft, Submission
-from shared.errors import BrokerUnavailable, CatalogUnavailable
+from shared.errors import BrokerUnavailable, CatalogUnavailable, OutOfSpace
 from shared.messages import MessageLimits
+from shared.upkeep.room import Room
 from tests.golden import ACCEPTED, golden
 from tests.golden.malformed import MALFORMED, envelope
 from tests.redis_server import RedisServer
-from tests.worlds import LIMITS, World
+from tests.worlds import LIMITS, Cramped, World
 from workers.intake.delivery import Delivery
 from workers.intake.redis_source import RedisSource
 
@@ -29,6 +30,7 @@ class Desk:
     world: World
     server: RedisServer
     name: str = "0"
+    room: Room | None = None
     source: RedisSource = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +42,7 @@ class Desk:
             source=self.source,
             inbox=self.world.inbox,
             bell=self.world.bell,
+            room=self.room or self.world.bench.room,
             limits=MessageLimits(
                 documents=LIMITS, message_bytes=16 * 1024 * 1024, rejected_bytes=100_000
             ),
@@ -85,6 +88,22 @@ def test_a_message_of_every_client_becomes_a_job(desk: Desk, client: redis.Redis
     assert {job.key for job in jobs} >= {"py-key", "ts-key", "cli-key", "v1-key"}
     assert client.llen(QUEUE) == 0
     assert client.hlen(f"{QUEUE}:processing:0") == 0
+
+
+def test_while_the_disk_is_nearly_full_messages_stay_in_the_queue(
+    desk: Desk, client: redis.Redis
+) -> None:
+    client.lpush(QUEUE, push("patience"))
+    desk.room = Room(Cramped(desk.world.folder / "index", free=10**8), 10**9)
+
+    with pytest.raises(OutOfSpace):
+        desk.take_all()
+
+    assert client.llen(QUEUE) == 1
+    assert desk.world.records.rejections(limit=10) == []
+    desk.room = None
+    assert desk.take_all() == 1
+    assert waiting(desk.world) == 1
 
 
 def test_twenty_malformed_messages_are_kept_and_the_next_good_one_is_taken(
@@ -263,8 +282,8 @@ class FailingInbox:
     away: bool = False
     chokes_on: str = "\x00"
 
-    def accept(self, submission: Submission) -> Receipt:
-        return self.world.inbox.accept(submission)
+    def accept(self, submission: Submission, *, hold_seconds: float = 0.0) -> Receipt:
+        return self.world.inbox.accept(submission, hold_seconds=hold_seconds)
 
     def take(self, letters: Sequence[Submission | Rejection]) -> Sequence[Receipt | Rejection]:
         if self.away:

@@ -2,22 +2,29 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from shared.domain import Metric
+from shared.domain import IndexRule, Metric, Policy, Rewriting
 from shared.errors import (
     CollectionNotFound,
     CorruptFile,
     InvalidRequest,
     JobNotFound,
     Overloaded,
+    VersionExpired,
     VersionNotFound,
 )
-from shared.indexing import index_next
-from shared.search import SearchRequest, search
+from shared.indexing.turns import index_next
+from shared.ingest import deletion, submit
+from shared.searching.search import SearchRequest, search
+from shared.settings import MergeSettings
+from shared.upkeep.merging import relay_next
 from tests.worlds import World
 
 
@@ -162,21 +169,204 @@ def test_a_reader_keeps_its_snapshot_while_new_versions_come(world: World) -> No
     assert world.searcher.snapshots.at_least(world.collection.id, 6).head.version == 6
 
 
-def test_a_damaged_segment_is_never_served_and_the_last_good_snapshot_is(world: World) -> None:
-    world.add({"id": "a", "text": "one"})
-    world.index_all()
-    assert world.found("one") == ["a"]
-    world.add({"id": "b", "text": "two"})
-    before = set(world.files("data.faiss"))
-    world.index_all()
-    for path in set(world.files("data.faiss")) - before:
-        damaged = bytearray(path.read_bytes())
-        damaged[-1] ^= 1
+def damage(world: World, before: set[Path], name: str = "data.faiss") -> None:
+    """Flip a bit in the files that are not among *before*, under new inodes."""
+    for path in set(world.files(name)) - before:
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
         path.unlink()
-        path.write_bytes(damaged)
+        path.write_bytes(content)
 
-    with pytest.raises(CorruptFile):
-        world.fresh_store().open(world.store.read_manifest(world.head()))
+
+def publish(world: World, name: str, text: str) -> set[Path]:
+    """Publish one document; return the files of vectors that were there before."""
+    before = set(world.files("data.faiss"))
+    world.add({"id": name, "text": text})
+    world.index_all()
+    return before
+
+
+@contextmanager
+def another_process(world: World, *, lease_seconds: float = 30.0) -> Iterator[World]:
+    """The same world as another process sees it, which has nothing open yet."""
+    with World.open(world.folder, lease_seconds=lease_seconds) as opened:
+        yield opened
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_process_that_finds_the_head_damaged_reads_the_last_good_version(world: World) -> None:
+    publish(world, "a", "one")
+    publish(world, "b", "two")
+    damage(world, publish(world, "c", "three"))
+    segment = world.manifest().segments[-1].id
+
+    with another_process(world, lease_seconds=0.6) as fresh:
+        result = search(fresh.searcher, SearchRequest(collection="c", query="one"))
+
+        assert result.version == 2
+        assert {hit.id for hit in result.hits} == {"a", "b"}
+        (warning,) = result.warnings
+        assert warning == (
+            f"Version 3 is damaged (segment {segment}); this is version 2. "
+            "`lamina fsck --repair` rebuilds what is damaged."
+        )
+        until(lambda: fresh.searcher.snapshots.problem == warning)
+        found = fresh.chores.damages()
+        assert [(one.segment_id, one.key.split("/")[-1]) for one in found] == [
+            (segment, "data.faiss")
+        ]
+        time.sleep(1.5)  # two leases
+        kept = {one.version: one.leased for one in fresh.versions.kept(fresh.collection.id)}
+        assert kept == {1: False, 2: True, 3: False}, "the version read instead cannot expire"
+
+
+def test_a_damaged_manifest_is_passed_over_too(world: World) -> None:
+    publish(world, "a", "one")
+    manifests = set((world.folder / "index").glob("*/manifests/*.json"))
+    publish(world, "b", "two")
+    for path in set((world.folder / "index").glob("*/manifests/*.json")) - manifests:
+        path.write_text("{}")
+
+    with another_process(world) as fresh:
+        result = search(fresh.searcher, SearchRequest(collection="c", query="one"))
+
+        assert (result.version, [hit.id for hit in result.hits]) == (1, ["a"])
+        assert "Version 2 is damaged (its manifest)" in result.warnings[0]
+
+
+def test_a_process_that_has_a_snapshot_open_goes_on_with_it_and_says_so(world: World) -> None:
+    publish(world, "a", "one")
+    assert world.found("one") == ["a"]
+    before = set(world.files("data.faiss"))
+    world.add({"id": "b", "text": "two"})
+    claim = world.claim()
+
+    with damaged_as_written(world, before):
+        world.finish(claim)
+
+    result = world.search("one")
+    assert (result.version, [hit.id for hit in result.hits]) == (1, ["a"])
+    assert "Version 2 is damaged" in result.warnings[0]
+    until(lambda: world.searcher.snapshots.problem is not None)
+    assert len(world.chores.damages()) == 1
+
+
+@contextmanager
+def damaged_as_written(world: World, before: set[Path]) -> Iterator[None]:
+    """Damage what the block writes before this process's reader can open it."""
+    reader = world.searcher.snapshots
+    with reader._opening:
+        yield
+        damage(world, before)
+
+
+def test_after_says_undone_while_the_version_of_the_job_is_damaged(world: World) -> None:
+    publish(world, "a", "one")
+    before = set(world.files("data.faiss"))
+    receipt = world.add({"id": "b", "text": "two"})
+    world.index_all()
+    damage(world, before)
+
+    with another_process(world) as fresh:
+        result = search(
+            fresh.searcher, SearchRequest(collection="c", query="x", after=receipt.job_id)
+        )
+
+    assert result.after is not None
+    assert not result.after.done
+    assert result.version == 1
+
+
+def test_a_head_that_cannot_be_replaced_by_any_version_is_an_error(world: World) -> None:
+    damage(world, publish(world, "a", "one"))
+
+    with another_process(world) as fresh, pytest.raises(CorruptFile):
+        search(fresh.searcher, SearchRequest(collection="c", query="one"))
+
+
+def test_a_new_version_without_the_damage_ends_it(world: World) -> None:
+    publish(world, "a", "one")
+    damage(world, publish(world, "b", "two"))
+
+    with another_process(world) as fresh:
+        assert search(fresh.searcher, SearchRequest(collection="c", query="x")).version == 1
+        submit(world.inbox, world.bell, deletion("b", collection="c", source="api"))
+        deleter = replace(world.bench, store=world.store)  # has the segment mapped as it was
+        while index_next(deleter):
+            pass
+
+        until(lambda: search(fresh.searcher, SearchRequest(collection="c", query="x")).version == 3)
+        result = search(fresh.searcher, SearchRequest(collection="c", query="one"))
+        assert (result.warnings, [hit.id for hit in result.hits]) == ((), ["a"])
+        until(lambda: fresh.searcher.snapshots.problem is None)
+        until(lambda: not any(v.leased for v in fresh.versions.kept(fresh.collection.id)))
+
+
+def test_an_old_version_does_not_expire_while_it_is_open(tmp_path: Path) -> None:
+    with World.open(tmp_path, lease_seconds=0.6) as world:
+        for number in range(8):
+            publish(world, f"d{number}", f"text {number}")
+        assert len(world.texts_at(3)) == 3
+        time.sleep(1.5)  # renewed by the reader's thread, or it would have ended
+
+        gone = world.versions.expire(world.collection.id, range(1, 8))
+
+        assert gone == [1, 2, 4, 5, 6, 7]
+        assert len(world.texts_at(3)) == 3
+        with pytest.raises(VersionExpired):
+            world.texts_at(4)
+
+
+def test_the_least_recently_searched_old_version_is_let_go(world: World) -> None:
+    for number in range(8):
+        publish(world, f"d{number}", f"text {number}")
+    for version in (1, 2, 3, 4, 1, 5):
+        world.texts_at(version)
+
+    kept = world.versions.kept(world.collection.id)
+    assert [one.version for one in kept if one.leased] == [1, 3, 4, 5]
+    world.searcher.snapshots.close()
+    assert not any(one.leased for one in world.versions.kept(world.collection.id))
+
+
+def test_an_old_version_that_was_rewritten_is_opened_anew(world: World) -> None:
+    publish(world, "a", "one")
+    publish(world, "b", "two")
+    assert sorted(world.texts_at(1)) == ["one"]
+    publish(world, "c", "three")
+    rewrite_without_content(world, 1)
+
+    until(lambda: world.texts_at(1) == [])
+
+
+def rewrite_without_content(world: World, version: int) -> None:
+    """Give a version a manifest that lists nothing, as a purge of its only document would."""
+    heads = [
+        world.reading.version(world.collection.id, one.version)
+        for one in world.versions.kept(world.collection.id)
+    ]
+    attempt = world.publications.register(
+        world.collection.id, vectors=0, claim_id=None, worker="host:9"
+    )
+    old = next(head for head in heads if head.version == version)
+    manifest = replace(world.store.read_manifest(old), segments=(), attempt_id=attempt.id)
+    file, sha256 = world.store.write_manifest(manifest)
+    world.publications.rewrite(
+        Rewriting(
+            attempt=attempt,
+            heads=tuple(heads),
+            rewritten=(replace(old, manifest_file=file, manifest_sha256=sha256),),
+            vectors={version: 0},
+            bytes={version: 0},
+            segments={version: 0},
+        )
+    )
 
 
 def test_searches_never_fail_while_documents_are_added_and_replaced(world: World) -> None:
@@ -209,3 +399,63 @@ def test_searches_never_fail_while_documents_are_added_and_replaced(world: World
 
     assert failures == []
     assert answers
+
+
+@contextmanager
+def laid_out(folder: Path, policy: Policy, recall_share: float = 1.0) -> Iterator[World]:
+    """A world of 300 documents in one segment with an approximate layout."""
+    merge = MergeSettings(floor=250, ann_from=250)
+    with World.open(folder, merge=merge, recall_share=recall_share) as world:
+        world.collections.configure("c", index=IndexRule(policy=policy, recall_target=0.5))
+        world.add(*({"id": f"d{n}", "text": f"document number {n}"} for n in range(300)))
+        while index_next(replace(world.bench, max_documents=300)):
+            pass
+        assert relay_next(world.upkeep())
+        (segment,) = world.manifest().segments
+        assert segment.layout is not None
+        assert segment.layout.policy is policy
+        yield world
+
+
+def test_exact_looks_at_every_vector_whatever_the_layout(tmp_path: Path) -> None:
+    with laid_out(tmp_path, Policy.IVF) as world:
+        missed = 0
+        for number in range(100):
+            query, _ = world.encoder.encode_queries([f"number {number}"])
+            query = query[0] / np.linalg.norm(query[0])
+            best = np.sort(world.vectors() @ query)[::-1][:3]
+            exact = [hit.score for hit in world.search(f"number {number}", k=3, exact=True).hits]
+            assert exact == pytest.approx(best, abs=1e-3)
+            usual = [hit.score for hit in world.search(f"number {number}", k=3).hits]
+            missed += usual != exact
+        assert missed, "two of four lists do not always hold the best"
+
+
+def test_live_queries_are_compared_with_the_exact_answer(tmp_path: Path) -> None:
+    with laid_out(tmp_path, Policy.SQ8) as world:
+        for number in range(5):
+            world.search(f"number {number}")
+            until(lambda: _sampled(world) == number + 1)  # noqa: B023 - waited for here
+        world.search("an exact one is not worth comparing", exact=True)
+        world.search("nor is one of an old version", version=1)
+        world.searcher.recall.close()
+
+        recall = world.chores.recall(world.collection.id)
+
+    assert recall is not None
+    assert recall.queries == 5
+    assert 0.9 <= recall.worst <= recall.recall <= 1
+
+
+def _sampled(world: World) -> int:
+    recall = world.chores.recall(world.collection.id)
+    return recall.queries if recall else 0
+
+
+def test_flat_answers_are_exact_and_not_compared(tmp_path: Path) -> None:
+    with World.open(tmp_path, recall_share=1.0) as world:
+        publish(world, "a", "one")
+        world.search("one")
+        world.searcher.recall.close()
+
+        assert world.chores.recall(world.collection.id) is None

@@ -22,15 +22,16 @@ def settings_rows(model: type[BaseModel] = Settings, prefix: str = "LAMINA_") ->
             yield from settings_rows(annotation, f"{prefix}{name.upper()}_")
             continue
         default = field.get_default(call_default_factory=False)
+        about = " ".join((field.description or "").split())
+        assert about, f"{name} has no docstring"
         if field.default_factory is not None:
-            shown = "one a core"
+            shown = about.partition("by default ")[2].rstrip(".")
+            assert shown, f"{name} does not say what it is by default"
         elif default is None or default in ("", ()):
             shown = "—"
         else:
             assert not isinstance(default, SecretStr), "a secret has no default"
             shown = f"`{default}`"
-        about = " ".join((field.description or "").split())
-        assert about, f"{name} has no docstring"
         yield f"| `{prefix}{name.upper()}` | {shown} | {about} |"
 
 

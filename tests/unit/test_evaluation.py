@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from shared.evaluation import evaluate, ndcg
+from shared.searching.evaluation import evaluate, ndcg
 
 
 def test_a_perfect_ranking_scores_one() -> None:

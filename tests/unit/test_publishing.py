@@ -1,7 +1,7 @@
 """What a proposed outcome becomes, given what is live at the head it meets."""
 
 from shared.domain import Lane, LiveRevision, Outcome, Revision, RevisionKind, State
-from shared.publishing import settle, settle_all
+from shared.indexing.publishing import settle, settle_all
 
 
 def revision(number: int, kind: RevisionKind = RevisionKind.PUT, content: str = "c") -> Revision:

@@ -5,7 +5,16 @@ from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.types import SecuritySchemesDict
 from flask_wtf.csrf import CSRFProtect
 
-from web.api import collections, documents, jobs, receipts, search, system
+from web.api import (
+    collections,
+    documents,
+    jobs,
+    maintenance,
+    receipts,
+    search,
+    system,
+    versions,
+)
 
 DESCRIPTION = (
     "A self-hosted semantic index: hand documents in, find them by meaning a second later. "
@@ -20,10 +29,12 @@ SECURITY_SCHEMES: SecuritySchemesDict = {
 }
 _BLUEPRINTS = (
     collections.blueprint,
+    versions.blueprint,
     documents.blueprint,
     search.blueprint,
     jobs.blueprint,
     receipts.blueprint,
+    maintenance.blueprint,
     system.blueprint,
     system.health,
 )

@@ -1,34 +1,39 @@
-"""`/collections`: create and describe them, list their versions."""
+"""`/collections`: create and describe them, change their rules."""
 
 from http import HTTPStatus
 
 from flask import Response, url_for
 
 from shared.collecting import create_collection
-from shared.domain import Collection, CollectionStats
+from shared.domain import (
+    DEFAULT_INDEX_RULE,
+    DEFAULT_RETENTION_RULE,
+    Collection,
+    CollectionStats,
+)
 from shared.errors import CollectionNotFound
+from shared.services import open_shelf
+from shared.versions.shelf import describe
 from web.api.models.base import CollectionPath
 from web.api.models.collections import (
+    CollectionChange,
+    CollectionDetail,
     CollectionList,
     CollectionShape,
     NewCollection,
-    VersionList,
-    VersionShape,
-    VersionsQuery,
 )
 from web.api.routing import answer, make_blueprint, problem_responses
 from web.context import services
 
-blueprint = make_blueprint("collections", "Named sets of documents and their versions.")
+blueprint = make_blueprint("collections", "Named sets of documents and their rules.")
 
 
-@blueprint.post("/collections", responses={201: CollectionShape, **problem_responses(400, 409)})
+@blueprint.post("/collections", responses={201: CollectionDetail, **problem_responses(400, 409)})
 def post_collection(body: NewCollection) -> Response:
     """Create a collection."""
     create(body)
     where = url_for("collections.get_collection", name=body.name)
-    shape = CollectionShape.of(find_stats(body.name))
-    return answer(shape, HTTPStatus.CREATED, {"Location": where})
+    return answer(_detail(body.name), HTTPStatus.CREATED, {"Location": where})
 
 
 @blueprint.get("/collections", responses={200: CollectionList})
@@ -38,19 +43,26 @@ def get_collections() -> Response:
     return answer(CollectionList(collections=[CollectionShape.of(one) for one in stats]))
 
 
-@blueprint.get("/collections/<name>", responses={200: CollectionShape, **problem_responses(404)})
+@blueprint.get("/collections/<name>", responses={200: CollectionDetail, **problem_responses(404)})
 def get_collection(path: CollectionPath) -> Response:
-    """Describe a collection."""
-    return answer(CollectionShape.of(find_stats(path.name)))
+    """Describe a collection: its rules, how its index is laid out now, and how well it finds."""
+    return answer(_detail(path.name))
 
 
-@blueprint.get(
-    "/collections/<name>/versions", responses={200: VersionList, **problem_responses(404)}
-)
-def get_versions(path: CollectionPath, query: VersionsQuery) -> Response:
-    """List the newest versions of a collection, newest first."""
-    versions = services().records.versions(path.name, limit=query.limit)
-    return answer(VersionList(versions=[VersionShape.of(one) for one in versions]))
+@blueprint.patch("/collections/<name>", responses={200: CollectionDetail, **problem_responses(404)})
+def patch_collection(path: CollectionPath, body: CollectionChange) -> Response:
+    """Change a collection's rules, now or later: no document is encoded again.
+
+    Another index policy, recall target or memory limit lays large segments out anew in the
+    background; searches go on meanwhile. What is left out stays as it is.
+    """
+    collection = services().collections.get(path.name)
+    services().collections.configure(
+        path.name,
+        index=body.index.applied(collection.index),
+        retention=body.retention.applied(collection.retention),
+    )
+    return answer(_detail(path.name))
 
 
 def create(wanted: NewCollection) -> Collection:
@@ -68,6 +80,8 @@ def create(wanted: NewCollection) -> Collection:
         encoder=card.name,
         metric=wanted.metric,
         chunking=wanted.chunking.rule(card),
+        index=wanted.index.applied(DEFAULT_INDEX_RULE),
+        retention=wanted.retention.applied(DEFAULT_RETENTION_RULE),
     )
 
 
@@ -81,3 +95,14 @@ def find_stats(name: str) -> CollectionStats:
         if stats.collection.name == name:
             return stats
     raise CollectionNotFound(f"No collection is called {name!r}.")
+
+
+def _detail(name: str) -> CollectionDetail:
+    it = services()
+    stats = find_stats(name)
+    return CollectionDetail.closely(
+        stats,
+        segments=describe(open_shelf(it), name, "head").segments,
+        recall=it.chores.recall(stats.collection.id),
+        damages=len(it.chores.damages(stats.collection.id)),
+    )

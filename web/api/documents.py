@@ -27,7 +27,7 @@ SOURCE = "api"
 
 @blueprint.post(
     "/collections/<name>/documents",
-    responses={202: Accepted, **problem_responses(400, 404, 409, 413, 415)},
+    responses={202: Accepted, **problem_responses(400, 404, 409, 413, 415, 507)},
 )
 def post_documents(
     path: CollectionPath, query: SubmissionQuery, header: SubmissionHeader, body: NewDocuments

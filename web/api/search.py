@@ -2,7 +2,9 @@
 
 from flask import Response
 
-from shared.search import search
+from shared.searching.search import search
+from shared.services import open_shelf
+from shared.versions.shelf import resolve
 from web.api.models.base import CollectionPath
 from web.api.models.search import SearchAnswer, SearchBody, SearchQuery
 from web.api.routing import answer, make_blueprint, problem_responses
@@ -30,6 +32,8 @@ def post_search(path: CollectionPath, body: SearchBody) -> Response:
 
 
 def _search(name: str, query: SearchQuery) -> Response:
-    shape = SearchAnswer.of(search(services().searcher, query.request(name)))
+    it = services()
+    version = None if query.version is None else resolve(open_shelf(it), name, query.version)
+    shape = SearchAnswer.of(search(it.searcher, query.request(name, version)))
     leave_out = frozenset() if shape.after else frozenset({"after"})
     return answer(shape, leave_out=leave_out)

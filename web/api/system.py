@@ -1,5 +1,6 @@
 """`/status`, `/encoders`, `/claims`, `/schemas`, and whether the process is well."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.resources import files
 from typing import cast
@@ -9,7 +10,10 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.exceptions import NotFound
 
+from shared.domain import Chore, ChoreState, Damage
 from shared.errors import Retryable
+from shared.ports import Chores
+from web.api.maintenance import chore_shapes
 from web.api.models.base import rfc3339
 from web.api.models.collections import CollectionShape
 from web.api.models.system import (
@@ -31,6 +35,9 @@ health = APIBlueprint(
     "health", __name__, abp_tags=[Tag(name="health", description="For load balancers.")]
 )
 
+_MOST_CHORES = 100
+_ASYNCAPI = "application/vnd.aai.asyncapi+json;version=3.0.0"
+
 
 @blueprint.get("/status", responses={200: Status})
 def get_status() -> Response:
@@ -45,6 +52,8 @@ def get_status() -> Response:
             oldest_seconds=round(backlog.get("oldest", 0.0), 3),
         ),
         collections=[CollectionShape.of(one) for one in it.collections.stats()],
+        chores=chore_shapes(_active(it.chores)),
+        damages=len(it.chores.damages()),
         version=current_app.config["VERSION"],
     )
     return answer(status)
@@ -66,10 +75,11 @@ def get_claims(query: ClaimsQuery) -> Response:
 
 @blueprint.get("/schemas/<schema_name>", responses={200: None, **problem_responses(404)})
 def get_schema(path: SchemaPath) -> Response:
-    """Return a published JSON Schema, such as `lamina.submit.v1.json`."""
+    """Return a published schema: `lamina.submit.v1.json`, `lamina.asyncapi.v1.json` and so on."""
     for file in files("shared.schemas").iterdir():
         if file.name == path.schema_name and file.name.endswith(".json"):
-            return Response(file.read_text(encoding="utf-8"), mimetype="application/schema+json")
+            kind = _ASYNCAPI if ".asyncapi." in file.name else "application/schema+json"
+            return Response(file.read_text(encoding="utf-8"), content_type=kind)
     raise NotFound("No schema has this name.")
 
 
@@ -87,14 +97,30 @@ def readyz() -> Response:
     if problem := background.warm_up.problem:
         reasons.append(problem)
     if problem := services().snapshots.problem:
-        reasons.append(f"The index cannot be followed: {problem}")
+        # Searches go on: were this a reason, every replica would be taken out at once.
+        warnings.append(f"The index cannot be followed: {problem}")
     try:
         if not services().roster.alive(within_seconds=ALIVE_SECONDS).get("index"):
             warnings.append("No index worker is alive: documents are accepted but wait.")
+        if damages := services().chores.damages():
+            warnings.append(_damaged(damages))
     except Retryable as error:
         reasons.append(f"{error.title}: {error.detail}")
     status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
     return answer(Health(ready=not reasons, reasons=reasons, warnings=warnings), status)
+
+
+def _active(chores: Chores) -> list[Chore]:
+    newest = chores.chores(limit=_MOST_CHORES)
+    return [one for one in newest if one.state is ChoreState.ACTIVE]
+
+
+def _damaged(damages: Sequence[Damage]) -> str:
+    collections = {one.collection_id for one in damages}
+    return (
+        f"Damaged files: {len(damages)}, in {len(collections)} collections. Nothing reads them; "
+        "searches go on with the last good version. `lamina fsck --repair` makes them anew."
+    )
 
 
 def _with_times(claim: dict[str, object]) -> dict[str, object]:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from shared import failpoints
 from shared.domain import Json, Receipt
-from shared.errors import CollectionNotFound, Fault, InvalidDocument, InvalidRequest
+from shared.errors import CollectionNotFound, Fault, InvalidDocument, InvalidRequest, OutOfSpace
 from shared.ingest import parse_submission, submit
 from web import strictjson
 from web.context import services
@@ -42,6 +42,8 @@ def post() -> ResponseReturnValue:
         ]
         told = errors_by_field(InvalidRequest(error.detail, faults), _PREFIX, _FIELDS)
         return _page(values, told), HTTPStatus.UNPROCESSABLE_ENTITY
+    except OutOfSpace as error:  # with what was typed, which must not be lost
+        return _page(values, {"text": error.detail}), HTTPStatus.INSUFFICIENT_STORAGE
     failpoints.reach("web.accepted")
     return redirect(url_for("job_pages.show", job_id=receipt.job_id), HTTPStatus.SEE_OTHER)
 

@@ -50,7 +50,7 @@ def show(name: str) -> str:
     return render_template(
         "collection.html",
         one=find_stats(name),
-        versions=services().records.versions(name, limit=_LISTED),
+        versions=services().records.versions(name, limit=_LISTED, kept_only=True),
         most=_LISTED,
     )
 

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from shared.domain import SearchResult
 from shared.errors import LaminaError
-from shared.search import SearchRequest, search
+from shared.searching.search import SearchRequest, search
 from web.context import services
 from web.pages.forms import preselected, whole_number
 from web.problems import STATUS

@@ -11,9 +11,13 @@ from shared.errors import Retryable
 from shared.failpoints import reach
 from shared.messages import MessageLimits, parse
 from shared.ports import Bell, Inbox
+from shared.upkeep.room import Room
 from workers.intake.source import RawMessage, Source
 
 Letter: TypeAlias = Submission | Rejection
+
+_PROBE = "push:"
+"""A key that no message has."""
 
 _log = structlog.get_logger(__name__)
 
@@ -25,6 +29,7 @@ class Delivery:
     source: Source
     inbox: Inbox
     bell: Bell
+    room: Room
     limits: MessageLimits
     queue: str
     """Name of the source in receipts: `queue:…`."""
@@ -36,8 +41,10 @@ class Delivery:
         those it has by their keys.
 
         Raises:
-            Retryable: the catalog or the broker is away; call `source.recover` first, next time.
+            OutOfSpace: too little disk is left; nothing was taken.
+            Retryable: the catalog or the broker is away; call `recover` first, next time.
         """
+        self.room.check()
         messages = self.source.take(limit, timeout_seconds=timeout_seconds)
         if not messages:
             return 0
@@ -55,13 +62,26 @@ class Delivery:
         _report(answers)
         return len(messages)
 
+    def recover(self) -> int:
+        """Make sure that the catalog answers, then begin with what was taken and not stored.
+
+        A broker may hand a message out only so often; so none is taken that could not be stored.
+
+        Raises:
+            Retryable: the catalog or the broker is away.
+        """
+        self.inbox.receipts(_PROBE)
+        return self.source.recover()
+
     def _read(self, message: RawMessage) -> Letter:
+        if message.refusal:
+            return self._refuse(message, *message.refusal)
         try:
             return parse(message.raw, self.limits, source=self.queue, receipt=_key(message))
         except Exception as error:  # noqa: BLE001 - the boundary to bytes from outside
             # One message must never end the intake.
             _log.exception("message_not_understood", receipt=message.receipt)
-            return self._give_up(message, "not-understood", error)
+            return self._refuse(message, "not-understood", _said(error))
 
     def _commit(self, letters: Sequence[tuple[RawMessage, Letter]]) -> list[Receipt | Rejection]:
         """Store all in one transaction; if one letter breaks it, in halves, down to that one."""
@@ -77,14 +97,15 @@ class Delivery:
                 return self._commit(letters[:middle]) + self._commit(letters[middle:])
             # What the catalog chokes on is kept with the reason, not tried for ever.
             _log.exception("message_not_stored", receipt=letters[0][0].receipt)
-            return list(self.inbox.take([self._give_up(letters[0][0], "not-stored", error)]))
+            refused = self._refuse(letters[0][0], "not-stored", _said(error))
+            return list(self.inbox.take([refused]))
 
-    def _give_up(self, message: RawMessage, reason: str, error: Exception) -> Rejection:
+    def _refuse(self, message: RawMessage, reason: str, detail: str) -> Rejection:
         return Rejection(
             source=self.queue,
             raw=message.raw[: self.limits.rejected_bytes],
             reason=reason,
-            detail=f"{type(error).__name__} in Lamina; its log says more.",
+            detail=detail,
             key=_key(message),
         )
 
@@ -104,6 +125,10 @@ class Delivery:
 
 def _key(message: RawMessage) -> str:
     return f"push:{message.receipt}"
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__} in Lamina; its log says more."
 
 
 def _report(answers: Sequence[Receipt | Rejection]) -> None:

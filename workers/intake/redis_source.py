@@ -121,7 +121,7 @@ class RedisSource:
             return len(self._left)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; the next command opens it again."""
         self._redis.close()
 
     def _move(self, limit: int) -> Sequence[RawMessage]:

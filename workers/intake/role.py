@@ -4,15 +4,18 @@ import time
 
 import structlog
 
-from shared.errors import ConfigurationError, Retryable
+from shared.errors import ConfigurationError, OutOfSpace, Overloaded, Retryable
 from shared.messages import MessageLimits
 from shared.services import Services, open_services, process_name
 from shared.settings import Settings
 from workers import process, pulse
+from workers.intake.amqp_source import AmqpQueue, AmqpSource
 from workers.intake.delivery import Delivery
 from workers.intake.redis_source import RedisSource
 from workers.intake.source import Source
 
+_REDIS = frozenset({"redis", "rediss", "unix"})
+_RABBITMQ = frozenset({"amqp", "amqps"})
 _BATCH = 200
 _WAIT_SECONDS = 0.5
 _ADOPT_SECONDS = 30.0
@@ -23,11 +26,8 @@ _log = structlog.get_logger(__name__)
 
 def run(settings: Settings, name: str) -> int:
     """Take messages until `process.stopping`; return the exit code."""
-    if not settings.broker_url.startswith(("redis://", "rediss://", "unix://")):
-        detail = "The intake needs LAMINA_BROKER_URL, the address of a Redis server."
-        raise ConfigurationError(detail)
+    source = open_source(settings, name)
     services = open_services(settings)
-    source = RedisSource(settings.broker_url, settings.broker.queue, name)
     process.working()
     pulse.start(services.roster, process_name(), "intake")
     _log.info("ready", queue=settings.broker.queue, name=name)
@@ -37,6 +37,31 @@ def run(settings: Settings, name: str) -> int:
     return 0
 
 
+def open_source(settings: Settings, name: str) -> Source:
+    """Return the queue at the broker's address; it connects when it is first read.
+
+    Raises:
+        ConfigurationError: the address is missing, or of a broker that Lamina does not know.
+    """
+    url, queue = settings.broker_url, settings.broker.queue
+    scheme = url.partition("://")[0]
+    if scheme in _REDIS:
+        return RedisSource(url, queue, name)
+    if scheme in _RABBITMQ:
+        part = AmqpQueue(
+            name=queue,
+            prefetch=settings.broker.prefetch,
+            deliveries=settings.broker.deliveries,
+            message_bytes=settings.limits.message_bytes,
+        )
+        return AmqpSource(url, part, settings.data_dir / "receipts")
+    detail = (
+        "The intake needs LAMINA_BROKER_URL, the address of a Redis server (redis://…) or of "
+        "RabbitMQ (amqp://…)."
+    )
+    raise ConfigurationError(detail)
+
+
 def make_delivery(services: Services, source: Source) -> Delivery:
     """Return the delivery from *source* to this process's catalog."""
     limits = services.settings.limits
@@ -44,9 +69,11 @@ def make_delivery(services: Services, source: Source) -> Delivery:
         source=source,
         inbox=services.inbox,
         bell=services.bell,
+        room=services.room,
         limits=MessageLimits(
             documents=services.limits,
             message_bytes=limits.message_bytes,
+            message_values=limits.message_values,
             rejected_bytes=limits.rejected_bytes,
         ),
         queue=f"queue:{services.settings.broker.queue}",
@@ -58,13 +85,14 @@ def _run(delivery: Delivery) -> None:
     while not process.stopping.is_set():
         try:
             if time.monotonic() >= recover_at:
-                if left := delivery.source.recover():
+                if left := delivery.recover():
                     _log.info("reading_again", messages=left)
                 recover_at = time.monotonic() + _ADOPT_SECONDS
             delivery.deliver(_BATCH, timeout_seconds=_WAIT_SECONDS)
-        except Retryable as error:
+        except (Retryable, OutOfSpace, Overloaded) as error:
             if not pause:
                 _log.warning("intake_delayed", error=str(error))
+            delivery.source.close()  # what waits here is given back: others may have room
             recover_at = 0.0  # what was taken and not committed is read again
             pause = min(2 * pause or 0.1, _LONGEST_PAUSE_SECONDS)
             process.stopping.wait(pause)

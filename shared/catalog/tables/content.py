@@ -1,6 +1,6 @@
 """Collections, what they hold, and the queue of what they shall hold."""
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.catalog.tables.row import NO_REUSE, Row, partial
@@ -15,6 +15,12 @@ class CollectionRow(Row):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[float]
+    index_policy: Mapped[str] = mapped_column(server_default=text("'auto'"))
+    recall_target: Mapped[float] = mapped_column(server_default=text("0.95"))
+    memory_limit_bytes: Mapped[int | None]
+    retention_versions: Mapped[int] = mapped_column(server_default=text("20"))
+    retention_days: Mapped[float] = mapped_column(server_default=text("7"))
+    retention_thinned: Mapped[bool] = mapped_column(server_default=true())
 
 
 class SpaceRow(Row):
@@ -43,7 +49,12 @@ class DocumentRow(Row):
     """A document; its row is locked while a revision of it is accepted."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("collection_id", "external_id"), NO_REUSE)
+    __table_args__ = (
+        UniqueConstraint("collection_id", "external_id"),
+        # On PostgreSQL in the order of bytes, which is SQLite's and Python's order of strings.
+        Index("ix_documents_in_order", "collection_id", "external_id"),
+        NO_REUSE,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
@@ -52,6 +63,8 @@ class DocumentRow(Row):
     """The highest that was accepted."""
     touched_at: Mapped[float]
     """When a revision was last accepted."""
+    purged_at: Mapped[float | None]
+    """When it was erased; its row stays for the jobs that it was in, under a name of no use."""
 
 
 class RevisionRow(Row):
@@ -80,6 +93,15 @@ class RevisionRow(Row):
             where="state IN ('pending', 'claimed')",
         ),
         partial("ix_revisions_claimed", "claim_id", where="state = 'claimed'"),
+        # What may have a text that no version holds, though no version ever held it.
+        partial(
+            "ix_revisions_forgettable",
+            "collection_id",
+            "state",
+            "id",
+            "document_id",
+            where="state IN ('superseded', 'cancelled', 'unchanged', 'failed') AND NOT forgotten",
+        ),
         Index(None, "document_id", "id"),
         Index(None, "job_id", "state"),
         NO_REUSE,
@@ -115,6 +137,8 @@ class RevisionRow(Row):
     title: Mapped[str]
     metadata_json: Mapped[str]
     text: Mapped[str]
+    forgotten: Mapped[bool] = mapped_column(server_default=false())
+    """Its title, text and metadata are erased; only its fate is remembered."""
 
 
 class ChunkRow(Row):

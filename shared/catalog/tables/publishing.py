@@ -1,9 +1,17 @@
 """How versions came to be, and what is live in each."""
 
-from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.catalog.tables.row import Row, partial
+
+_KEPT = "state IN ('live', 'expired')"
+
+
+def _of_version() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["collection_id", "version"], ["versions.collection_id", "versions.version"]
+    )
 
 
 class AttemptRow(Row):
@@ -28,7 +36,11 @@ class VersionRow(Row):
     """One version of a collection."""
 
     __tablename__ = "versions"
-    __table_args__ = (PrimaryKeyConstraint("collection_id", "version"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("collection_id", "version"),
+        partial("ix_versions_kept", "collection_id", "version", where=_KEPT),
+        partial("ix_versions_buried", "collection_id", "version", where="state = 'buried'"),
+    )
 
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
     version: Mapped[int]
@@ -44,8 +56,44 @@ class VersionRow(Row):
     published_at: Mapped[float]
     first_loaded_at: Mapped[float | None]
     state: Mapped[str]
-    """`live` or `expired`."""
+    """`live`; `expired`, its files still there; `buried`, its files removed; `forgotten`, and so
+    are the texts that only it held."""
     tag: Mapped[str | None]
+    """Never used: tags have a table. Stays while processes of earlier code may select it."""
+    expired_at: Mapped[float | None]
+    restored: Mapped[int | None]
+    """The version that it made the head's content again."""
+
+
+class TagRow(Row):
+    """A user's name for a version."""
+
+    __tablename__ = "tags"
+    __table_args__ = (
+        PrimaryKeyConstraint("collection_id", "name"),
+        _of_version(),
+        Index(None, "collection_id", "version"),
+    )
+
+    collection_id: Mapped[int]
+    name: Mapped[str]
+    version: Mapped[int]
+    created_at: Mapped[float]
+
+
+class LeaseRow(Row):
+    """A reader of a version, which does not expire meanwhile."""
+
+    __tablename__ = "leases"
+    __table_args__ = (
+        PrimaryKeyConstraint("collection_id", "version", "holder"),
+        _of_version(),
+    )
+
+    collection_id: Mapped[int]
+    version: Mapped[int]
+    holder: Mapped[str]
+    until: Mapped[float]
 
 
 class HeadRow(Row):
@@ -88,6 +136,8 @@ class LivenessRow(Row):
         PrimaryKeyConstraint("revision_id", "from_version"),
         partial("uq_liveness_open", "document_id", where="to_version IS NULL", unique=True),
         Index(None, "collection_id", "from_version"),
+        Index(None, "collection_id", "to_version"),
+        Index(None, "document_id"),
     )
 
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"))

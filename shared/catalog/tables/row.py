@@ -24,7 +24,12 @@ NO_REUSE = {"sqlite_autoincrement": True}
 PENDING = literal_column("'pending'", Text())
 CLAIMED = literal_column("'claimed'", Text())
 ACTIVE = literal_column("'active'", Text())
+LIVE = literal_column("'live'", Text())
+EXPIRED = literal_column("'expired'", Text())
+BURIED = literal_column("'buried'", Text())
 WAITING_STATES = (PENDING, CLAIMED)
+KEPT_STATES = (LIVE, EXPIRED)
+"""Of versions whose files are there."""
 
 HEAD_COUNTER = "head"
 VECTOR_COUNTER = "vector"

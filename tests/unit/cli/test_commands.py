@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from shared.cli.collections import parse_limit
 from shared.cli.commands import app
 from shared.cli.evaluating import read_qrels, read_queries
+from shared.cli.maintaining import numbers_in_words
 from shared.cli.terminal import Exit, Failure, code_of
 from shared.errors import BrokerUnavailable, ConfigurationError, InvalidRequest, ModelUnavailable
 from tests.running import free_port
@@ -20,9 +22,24 @@ COMMANDS = [
     ("search",),
     ("collections", "create"),
     ("collections", "list"),
+    ("collections", "show"),
+    ("collections", "set"),
+    ("versions", "list"),
+    ("versions", "show"),
+    ("versions", "tag"),
+    ("versions", "untag"),
+    ("versions", "diff"),
+    ("versions", "restore"),
+    ("gc",),
+    ("purge",),
     ("status",),
     ("jobs",),
     ("rejections",),
+    ("export",),
+    ("import",),
+    ("backup", "save"),
+    ("backup", "check"),
+    ("backup", "load"),
     ("eval",),
     ("models", "pull"),
     ("models", "list"),
@@ -84,6 +101,62 @@ def test_a_lamina_that_does_not_run_is_exit_code_3(monkeypatch: pytest.MonkeyPat
 
 def test_a_wrong_option_is_exit_code_2() -> None:
     assert CliRunner().invoke(app, ["search", "x", "-k", "0"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2GB", 2_000_000_000),
+        ("1.5 gb", 1_500_000_000),
+        ("512MiB", 512 * 2**20),
+        ("1000", 1000),
+        ("7B", 7),
+        ("none", None),
+        ("None", None),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text: str, size: int | None) -> None:
+    assert parse_limit(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "2 GBit", "1e9", "0x10", "infinity"])
+def test_what_is_no_size_is_said_so(text: str) -> None:
+    with pytest.raises(Failure, match="is no size") as caught:
+        parse_limit(text)
+
+    assert caught.value.code is Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("collections", "set", "c"),
+        ("collections", "set", "c", "--keep-versions", "0"),
+        ("collections", "set", "c", "--policy", "annoy"),
+        ("collections", "set", "c", "--memory-limit", "much"),
+        ("versions", "diff"),
+        ("versions", "list", "--limit", "0"),
+        ("purge", "c"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2_before_anything_is_sent(command: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(app, command).exit_code == 2
+
+
+def test_a_purge_without_yes_and_without_anybody_to_ask_erases_nothing() -> None:
+    done = CliRunner().invoke(app, ["purge", "c", "a1"])
+
+    assert done.exit_code == 2
+    assert "--yes" in done.output
+
+
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [([], "none"), ([4], "4"), ([3, 1, 2, 7, 9, 10], "1-3, 7, 9-10")],
+)
+def test_numbers_are_shortened_to_runs(versions: list[int], words: str) -> None:
+    assert numbers_in_words(versions) == words
 
 
 def test_beir_files_are_read(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from shared.cli.broker_server import find_program, open_broker
 from shared.cli.children import Child, Program, delay_seconds, in_words, rotate
 from shared.cli.programs import free_port, own_programs
 from shared.errors import ConfigurationError
-from shared.settings import Settings
+from shared.settings import ROOT, Settings
 
 
 def test_the_first_restart_is_at_once_and_later_ones_take_longer_up_to_a_limit() -> None:
@@ -208,7 +208,7 @@ def test_there_is_always_a_server_program() -> None:
 def test_children_get_absolute_folders_one_thread_and_the_brokers_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # what is relative is inside Lamina's own folder all the same
     settings = Settings(
         data_dir=Path("var"),
         encoding={"workers": 3},
@@ -219,7 +219,7 @@ def test_children_get_absolute_folders_one_thread_and_the_brokers_address(
     assert [one.role for one in programs] == ["intake", "upkeep", "index", "index", "index", "web"]
     assert len({one.name for one in programs}) == len(programs)
     for program in programs:
-        assert program.environment["LAMINA_DATA_DIR"] == str(tmp_path / "var")
+        assert program.environment["LAMINA_DATA_DIR"] == str(ROOT / "var")
         assert program.environment["LAMINA_BROKER_URL"] == "redis://x"
         assert program.environment["LAMINA_PORT"] == "8123"
         assert program.environment["OMP_NUM_THREADS"] == "1"

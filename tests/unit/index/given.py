@@ -5,7 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.domain import Attempt, Head, Ids, Manifest, Metric, Segment, Vectors, VersionKind
+from shared.domain import (
+    DEFAULT_INDEX_RULE,
+    Attempt,
+    Head,
+    Ids,
+    IndexRule,
+    Manifest,
+    Metric,
+    Segment,
+    Vectors,
+    VersionKind,
+)
 from shared.ports import IndexStore
 
 DIMENSION = 8
@@ -38,6 +49,35 @@ def segment(
     return store.write_segment(
         attempt, space_id=space_id, metric=metric, ids=ids(first, count), vectors=rows
     )
+
+
+def clustered(rows: int, dimension: int, *, seed: int = 1, draw: int = 0) -> Vectors:
+    """Return unit vectors around 200 centres, which depend on *seed* only, as texts lie.
+
+    As in the benchmarks: in a quarter of the dimensions, turned at random, with noise in all.
+    """
+    fixed, random = np.random.default_rng(seed), np.random.default_rng([seed, draw])
+    inner = max(dimension // 4, 2)
+    centres = fixed.standard_normal((200, inner))
+    turned = np.linalg.qr(fixed.standard_normal((dimension, inner)))[0]
+    points = centres[random.integers(0, 200, rows)] + 0.7 * random.standard_normal((rows, inner))
+    drawn = points @ turned.T + 0.02 * random.standard_normal((rows, dimension))
+    unit: Vectors = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def silent(_done: int, _total: int) -> None:
+    """Hear of progress and do nothing."""
+
+
+def merged(
+    store: IndexStore,
+    segments: Sequence[Segment],
+    metric: Metric = Metric.COSINE,
+    rule: IndexRule = DEFAULT_INDEX_RULE,
+) -> Segment:
+    """Merge segments under the usual attempt."""
+    return store.merge(ATTEMPT, segments, metric, rule, silent)
 
 
 def manifest(

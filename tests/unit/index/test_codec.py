@@ -57,10 +57,10 @@ def test_merging_a_merge_of_a_merge_keeps_every_code(tmp_path: Path) -> None:
     before = store.vectors(first, given.ids(1, 270))
 
     halves = [
-        store.merge(given.ATTEMPT, part, Metric.COSINE)
+        given.merged(store, part, Metric.COSINE)
         for part in (first.segments[:13], first.segments[13:])
     ]
-    whole = store.merge(given.ATTEMPT, halves[::-1], Metric.COSINE)
+    whole = given.merged(store, halves[::-1], Metric.COSINE)
 
     after = store.vectors(given.manifest([whole]), given.ids(1, 270))
     assert after.tobytes() == before.tobytes()
@@ -83,7 +83,7 @@ def test_more_rows_than_a_merge_holds_in_memory_come_out_in_order(tmp_path: Path
     version = given.manifest(segments, metric=Metric.L2, dimension=4)
     version = store.with_deleted(version, given.ATTEMPT, ids[100:200])
 
-    merged = store.merge(given.ATTEMPT, version.segments, Metric.L2)
+    merged = given.merged(store, version.segments, Metric.L2)
 
     live = np.setdiff1d(ids, ids[100:200])
     after = given.manifest([merged], metric=Metric.L2, dimension=4)

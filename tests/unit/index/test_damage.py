@@ -88,7 +88,7 @@ def test_damage_is_found_by_writers_too(
     with pytest.raises(CorruptFile):
         store.with_deleted(published[1], given.ATTEMPT, given.ids(1, 2))
     with pytest.raises(CorruptFile):
-        store.merge(given.ATTEMPT, published[1].segments, Metric.COSINE)
+        given.merged(store, published[1].segments, Metric.COSINE)
 
 
 def test_vectors_of_a_damaged_segment_are_never_returned(
@@ -100,7 +100,7 @@ def test_vectors_of_a_damaged_segment_are_never_returned(
     with pytest.raises(CorruptFile, match=r"data\.faiss"):
         store.vectors(published[1], given.ids(1, 1))
     with pytest.raises(CorruptFile, match=r"data\.faiss"):
-        store.merge(given.ATTEMPT, published[1].segments, Metric.COSINE)
+        given.merged(store, published[1].segments, Metric.COSINE)
 
 
 # --- right checksums, wrong content: what a bug or a restored backup may leave ---------------
@@ -133,7 +133,12 @@ def forged(root: Path, head: Head, change: Callable[[dict[str, Any]], object]) -
         (lambda m: m["totals"].update(live=1), "totals"),
         (lambda m: m.update(version=2), "version 2 of collection 7, not 1 of 7"),
         (lambda m: m.update(collection_id=8), "version 1 of collection 8, not 1 of 7"),
-        (lambda m: m.update(format=2), "format"),
+        (lambda m: m.update(format=3), "format: written by a newer Lamina, in format 3"),
+        (lambda m: m.update(format=0), "format"),
+        (lambda m: m["segments"][0].update(format=9), r"segments\.0\.format: written by a newer"),
+        (lambda m: m["segments"][0].update(format=1), "format is 2, not 1"),
+        (lambda m: m["segments"][0]["deletes"].update(since=-1.0), r"deletes\.since"),
+        (lambda m: m["segments"][0]["deletes"].update(since=float("nan")), r"deletes\.since"),
         (lambda m: m.update(metric="hamming"), "metric"),
         (lambda m: m.update(dimension=0), "dimension"),
         (lambda m: m.update(surprise=1), "surprise"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.domain import Positions, Segment
 from shared.errors import CorruptFile
-from shared.index import Files, deletes
+from shared.index import LocalFiles, deletes
 
 SEGMENT = Segment(
     id="a1-x", space_id=1, rows=1, min_id=1, max_id=1, bytes=1, sha256="0" * 64, deletes=None
@@ -26,7 +26,7 @@ def positions(rows: int, dead: set[int]) -> Positions:
 def test_what_was_deleted_is_read_back(rows: int, drawn: set[int]) -> None:
     dead = np.unique(positions(rows, drawn))
     with TemporaryDirectory() as folder:
-        files = Files(Path(folder))
+        files = LocalFiles(Path(folder))
         written = deletes.write(files, "1/deletes/a1-x.dead", rows=rows, dead=dead)
         segment = replace(SEGMENT, rows=rows, deletes=written)
 
@@ -35,7 +35,7 @@ def test_what_was_deleted_is_read_back(rows: int, drawn: set[int]) -> None:
 
 
 def test_it_becomes_a_bitmap_where_positions_would_be_larger(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
 
     deletes.write(files, "sparse", rows=3200, dead=np.arange(100, dtype=np.uint32))
     deletes.write(files, "dense", rows=3200, dead=np.arange(101, dtype=np.uint32))
@@ -45,14 +45,14 @@ def test_it_becomes_a_bitmap_where_positions_would_be_larger(tmp_path: Path) -> 
 
 
 def test_a_segment_without_deletes_has_no_dead_positions(tmp_path: Path) -> None:
-    assert deletes.read(Files(tmp_path), "none", SEGMENT).tolist() == []
+    assert deletes.read(LocalFiles(tmp_path), "none", SEGMENT).tolist() == []
 
 
 @pytest.mark.parametrize(
     ("at", "value", "complaint"),
     [
         (0, b"X", "not a delete set"),
-        (8, b"\x09", "not a delete set"),
+        (8, b"\x09", "written by a newer Lamina"),
         (10, b"\x07", "not a delete set"),
         (16, b"\x09", "are dead"),
         (24, b"\x09", "are dead"),
@@ -64,7 +64,7 @@ def test_a_segment_without_deletes_has_no_dead_positions(tmp_path: Path) -> None
 def test_impossible_content_with_the_right_checksum_is_refused(
     tmp_path: Path, at: int, value: bytes, complaint: str
 ) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     written = deletes.write(files, "x", rows=100, dead=np.array([1, 2], dtype=np.uint32))
     content = bytearray((tmp_path / "x").read_bytes())
     content[at : at + len(value)] = value
@@ -76,7 +76,7 @@ def test_impossible_content_with_the_right_checksum_is_refused(
 
 
 def test_bits_past_the_segment_are_refused(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     written = deletes.write(files, "x", rows=10, dead=np.arange(9, dtype=np.uint32))
     content = bytearray((tmp_path / "x").read_bytes())
     content[-2:] = b"\xff\x80"

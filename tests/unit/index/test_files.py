@@ -8,23 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.domain import Metric
 from shared.errors import CorruptFile, IndexUnavailable
-from shared.index import Files, FolderIndexStore
+from shared.index import FolderIndexStore, LocalFiles
 from shared.index.drafts import Stamp
 from tests.unit.index import given
 from tests.unit.index.disks import RecordingDisk
 
 
 def on(disk: RecordingDisk, root: Path) -> FolderIndexStore:
-    return FolderIndexStore(root, Files(root, disk))
+    return FolderIndexStore(root, LocalFiles(root, disk))
 
 
 def publish(store: FolderIndexStore) -> None:
     """Take each way of writing once."""
     version = given.manifest([given.segment(store, 1, 40), given.segment(store, 41, 40)])
     version = store.with_deleted(version, given.ATTEMPT, given.ids(5, 20))
-    merged = store.merge(given.ATTEMPT, version.segments, Metric.COSINE)
+    merged = given.merged(store, version.segments)
     store.write_manifest(replace(version, segments=(merged,)))
 
 
@@ -98,7 +97,7 @@ def test_an_error_at_any_step_is_index_unavailable_and_leaves_only_complete_file
             publish(on(disk, root))
 
         assert disk.steps[-1] == disk.steps[step - 1], "nothing is tried again after an error"
-        left = FolderIndexStore(root).listing(7)
+        left = FolderIndexStore(root).entries(7)
         assert [entry.key for entry in left if entry.draft] == []
         for entry in left:
             if entry.key.split("/")[1] == "segments":
@@ -119,7 +118,7 @@ def test_after_an_error_the_next_try_takes_another_name_and_works(tmp_path: Path
 
     assert disk.steps[disk.fail_at - 1] == ("sync_folder", "manifests")
     assert name == "000000000002-a1.1.json"
-    assert store.attempts_on_disk(7) == {"a1"}
+    assert {entry.attempt_id for entry in store.entries(7)} == {"a1"}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
@@ -142,13 +141,14 @@ def test_every_name_begins_with_its_attempt(tmp_path: Path) -> None:
 
     publish(store)
 
-    entries = store.listing(7)
+    entries = store.entries(7)
     kinds = [entry.key.split("/")[1] for entry in entries]
     assert kinds == ["segments"] * 3 + ["deletes"] + ["manifests"]
-    assert all(entry.name.removeprefix("000000000001-").startswith("a1") for entry in entries)
+    names = [entry.key.rpartition("/")[2].removeprefix("000000000001-") for entry in entries]
+    assert all(name.startswith("a1") for name in names)
     assert all(entry.bytes > 0 and entry.modified_at > 0 for entry in entries)
-    assert store.attempts_on_disk(7) == {"a1"}
-    assert store.attempts_on_disk(8) == frozenset()
+    assert {entry.attempt_id for entry in entries} == {"a1"}
+    assert store.entries(8) == []
 
 
 def test_an_attempt_that_cannot_begin_a_name_is_refused(tmp_path: Path) -> None:
@@ -163,27 +163,29 @@ def test_files_of_a_manifest_are_all_its_files(tmp_path: Path) -> None:
     version = given.manifest([given.segment(store, 1, 40), given.segment(store, 41, 40)])
     version = store.with_deleted(version, given.ATTEMPT, given.ids(5, 2))
 
-    needed = set(store.files_of(version))
+    needed = store.needed(version)
 
-    assert needed == {path for path in tmp_path.rglob("*") if path.is_file()}
-    sizes = sum(path.stat().st_size for path in needed if path.suffix != ".dead")
-    assert version.bytes == sizes
+    files = dict(one for key in needed for one in store.contents(key))
+    assert needed == {entry.key for entry in store.entries(7)}
+    on_disk = {path: path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()}
+    assert {tmp_path / key: size for key, size in files.items()} == on_disk
+    assert version.bytes == sum(n for key, n in files.items() if not key.endswith(".dead"))
 
 
 def test_removing_is_final_and_harmless_twice(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     store = FolderIndexStore(tmp_path, files)
     given.segment(store, 1, 5)
-    (entry,) = store.listing(7)
+    (entry,) = store.entries(7)
 
     files.remove(entry.key)
     files.remove(entry.key)
 
-    assert store.listing(7) == []
+    assert store.entries(7) == []
 
 
 def test_an_unreadable_file_is_unavailable_and_not_called_damaged(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     (tmp_path / "loop").symlink_to("loop")
 
     with pytest.raises(IndexUnavailable, match="loop"):
@@ -191,7 +193,7 @@ def test_an_unreadable_file_is_unavailable_and_not_called_damaged(tmp_path: Path
 
 
 def test_a_mapped_array_outlives_the_name_of_its_file(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     stamp = files.new_file("one", [b"abc", b"def"])
 
     mapped = files.map("one", stamp)
@@ -204,7 +206,7 @@ def test_a_mapped_array_outlives_the_name_of_its_file(tmp_path: Path) -> None:
 
 
 def test_a_file_is_verified_again_once_it_was_touched(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     stamp = files.new_file("one", [np.arange(100, dtype=np.uint8).tobytes()])
     files.map("one", stamp)
     files.map("one", stamp)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.domain import Manifest, Metric
-from shared.index import Files, FolderIndexStore, layers
+from shared.index import FolderIndexStore, LocalFiles, layers
 from shared.index.pool import Pool
 from tests.unit.index import given
 
@@ -54,7 +54,7 @@ def test_a_snapshot_answers_when_all_else_is_gone(tmp_path: Path) -> None:
     before = snapshot.search(given.vectors(3), 50)
 
     del store
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     for path in ("7/segments", "7/deletes"):
         files.remove(path)
     gc.collect()
@@ -80,8 +80,8 @@ def test_opening_the_next_version_reads_only_what_is_new(tmp_path: Path) -> None
     store = FolderIndexStore(tmp_path)
     old = given.manifest([given.segment(store, 1, 20), given.segment(store, 21, 300)])
     held = store.open(old)
-    for entry in store.listing(7):
-        Files(tmp_path).remove(entry.key)
+    for entry in store.entries(7):
+        LocalFiles(tmp_path).remove(entry.key)
     fresh = given.segment(store, 400, 1)
 
     snapshot = store.open(given.manifest([*old.segments, fresh], version=2))
@@ -194,6 +194,6 @@ def test_a_merge_while_its_inputs_are_searched_changes_nothing(tmp_path: Path) -
     snapshot = store.open(version)
     before = snapshot.search(given.vectors(1), 20)[1].tolist()
 
-    store.merge(given.ATTEMPT, version.segments, Metric.COSINE)
+    given.merged(store, version.segments, Metric.COSINE)
 
     assert snapshot.search(given.vectors(1), 20)[1].tolist() == before

@@ -110,7 +110,7 @@ def test_one_segment_or_many_give_the_same_ids_and_the_same_bits(case: Case) -> 
         many = published(store, case)
         if not many.live:
             return
-        merged = store.merge(given.ATTEMPT, many.segments, case.metric)
+        merged = given.merged(store, many.segments, case.metric)
         one = given.manifest([merged], metric=case.metric, dimension=5)
 
         scores, ids = store.open(many).search(case.queries, case.k)

@@ -5,31 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any, Self
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from shared.batching import QueryBatcher
-from shared.catalog import (
-    Database,
-    SqlClaims,
-    SqlCollections,
-    SqlInbox,
-    SqlPublications,
-    SqlReading,
-    SqlRecords,
-    SqlRoster,
-)
 from shared.collecting import create_collection
 from shared.domain import Json
-from shared.index import FolderIndexStore
-from shared.indexing import Bench, index_next
-from shared.search import Searcher
-from shared.services import Services, document_limits, open_bench
+from shared.indexing.turns import Bench, index_next
+from shared.services import Services, open_bench, open_services
 from shared.settings import Settings
-from shared.snapshots import Snapshots
 from tests.fakes.encoder import FakeEncoders
 from tests.fakes.wayward import WaywardEncoder
 from tests.worlds import CountingBell
@@ -37,6 +22,7 @@ from web import Lamina, create_app
 
 ENCODER = "lamina/hash"
 KEY = "a key of more than twenty characters"
+QUICK_READER = {"poll_seconds": 0.01}
 QUICK_LIMITS = {"after_seconds": 0.3, "waiters": 1, "request_bytes": 6_000_000, "documents": 20}
 
 
@@ -61,10 +47,10 @@ class Installation:
     @contextmanager
     def open(cls, folder: Path, **changes: Any) -> Iterator[Self]:
         """Set an installation up with one collection called `c`."""
-        changes = {"encoder": ENCODER, "limits": QUICK_LIMITS} | changes
+        changes = {"encoder": ENCODER, "limits": QUICK_LIMITS, "reader": QUICK_READER} | changes
         settings = Settings(_env_file=None, data_dir=folder, **changes)
         encoder, bell = WaywardEncoder(), CountingBell()
-        services = assemble(settings, encoder, bell)
+        services = open_services(settings, encoders=FakeEncoders(encoder), bell=bell)
         services.database.migrate()
         create_collection(services.collections, services.encoders, "c", encoder=ENCODER)
         app = create_app(services)
@@ -133,44 +119,3 @@ def problem_of(response: TestResponse, status: int, slug: str) -> dict[str, Any]
     assert problem["detail"]
     assert problem["instance"].startswith("/")
     return problem
-
-
-def assemble(settings: Settings, encoder: WaywardEncoder, bell: CountingBell) -> Services:
-    """Return the services of *settings* with these two in place of a model and a broker."""
-    database = Database(settings.catalog_url)
-    collections, reading = SqlCollections(database), SqlReading(database)
-    records = SqlRecords(database)
-    store = FolderIndexStore(settings.data_dir / "index")
-    encoders = FakeEncoders(encoder)
-    queries = QueryBatcher(encoders)
-    snapshots = Snapshots(
-        reading, collections, store, poll_seconds=0.01, collections_kept=8, old_kept=4
-    )
-    return Services(
-        settings=settings,
-        limits=document_limits(settings),
-        database=database,
-        collections=collections,
-        inbox=SqlInbox(database),
-        claims=SqlClaims(database),
-        publications=SqlPublications(database),
-        reading=reading,
-        records=records,
-        roster=SqlRoster(database),
-        store=store,
-        encoders=encoders,
-        bell=bell,
-        snapshots=snapshots,
-        queries=queries,
-        searcher=Searcher(
-            collections=collections,
-            reading=reading,
-            records=records,
-            snapshots=snapshots,
-            queries=queries,
-            query_characters=settings.limits.query_characters,
-            max_k=settings.limits.k,
-            after_seconds=settings.limits.after_seconds,
-            waiters=BoundedSemaphore(settings.limits.waiters),
-        ),
-    )

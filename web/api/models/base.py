@@ -1,13 +1,24 @@
 """What all models of the API share."""
 
 import functools
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 LARGEST_INTEGER = 2**63 - 1
 """What the catalog's integers hold."""
+
+_TAG = r"[A-Za-z][A-Za-z0-9._-]{0,99}"
 
 
 def rfc3339(seconds: float) -> str:
@@ -26,6 +37,20 @@ def _storable(text: str) -> str:
     return text
 
 
+def _reference(value: object) -> object:
+    """Return the number of a version as text, as its name is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _number_or_name(text: str) -> str:
+    is_number = re.fullmatch("[0-9]{1,19}", text) and int(text) <= LARGEST_INTEGER
+    if not is_number and not re.fullmatch(_TAG, text):
+        raise ValueError("must be a version's number, a tag, `head` or `newest`")
+    return text
+
+
 Time = Annotated[
     float,
     PlainSerializer(rfc3339, return_type=str),
@@ -35,6 +60,23 @@ Time = Annotated[
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A string that every database can hold."""
+
+VersionRef = Annotated[
+    str,
+    BeforeValidator(_reference),
+    AfterValidator(_number_or_name),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER},
+                {"type": "string", "pattern": f"^([0-9]+|{_TAG})$"},
+            ]
+        }
+    ),
+]
+"""A version by number, by tag, or the newest as `head` or `newest`."""
+
+TagName = Annotated[str, Field(pattern=f"^{_TAG}$")]
 
 WholeNumber = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 

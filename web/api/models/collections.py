@@ -1,5 +1,6 @@
 """Collections and versions."""
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field
@@ -9,11 +10,18 @@ from shared.domain import (
     ChunkingMode,
     CollectionStats,
     EncoderCard,
+    LiveRecall,
     Metric,
-    VersionKind,
-    VersionReport,
+    Segment,
 )
 from web.api.models.base import Question, Shape, Text, Time
+from web.api.models.rules import (
+    IndexRuleChange,
+    IndexRuleShape,
+    LayoutShape,
+    RetentionChange,
+    RetentionShape,
+)
 
 
 class ChunkingShape(Shape):
@@ -63,6 +71,18 @@ class NewCollection(Question):
 
     chunking: NewChunking = NewChunking()
 
+    index: IndexRuleChange = IndexRuleChange()
+
+    retention: RetentionChange = RetentionChange()
+
+
+class CollectionChange(Question):
+    """Rules of a collection to change; what is left out stays as it is."""
+
+    index: IndexRuleChange = IndexRuleChange()
+
+    retention: RetentionChange = RetentionChange()
+
 
 class CollectionShape(Shape):
     """A collection in numbers, as of its newest version."""
@@ -84,6 +104,8 @@ class CollectionShape(Shape):
     waiting: int
     """Accepted documents not yet searchable."""
     created_at: Time
+    index: IndexRuleShape
+    retention: RetentionShape
 
     @classmethod
     def of(cls, stats: CollectionStats) -> Self:
@@ -108,6 +130,50 @@ class CollectionShape(Shape):
             bytes=stats.bytes,
             waiting=stats.waiting,
             created_at=collection.created_at,
+            index=IndexRuleShape.of(collection.index),
+            retention=RetentionShape.of(collection.retention),
+        )
+
+
+class LiveRecallShape(Shape):
+    """How sampled live queries compared with the exact answer since the last large change."""
+
+    queries: int
+    recall: float
+    """Mean share of the exact best documents that was found."""
+    worst: float
+
+    @classmethod
+    def of(cls, measured: LiveRecall) -> Self:
+        """Return what the API shows of a measurement."""
+        return cls(queries=measured.queries, recall=measured.recall, worst=measured.worst)
+
+
+class CollectionDetail(CollectionShape):
+    """A collection in numbers, and how its index is laid out now."""
+
+    layouts: list[LayoutShape] | None
+    """By policy; null while the newest manifest is damaged."""
+    live_recall: LiveRecallShape | None
+    """Null until live queries were sampled."""
+    damages: int
+    """Damaged files of this collection in quarantine."""
+
+    @classmethod
+    def closely(
+        cls,
+        stats: CollectionStats,
+        *,
+        segments: Sequence[Segment] | None,
+        recall: LiveRecall | None,
+        damages: int,
+    ) -> Self:
+        """Return what the API shows of a single collection."""
+        return cls(
+            **dict(CollectionShape.of(stats)),
+            layouts=None if segments is None else LayoutShape.by_policy(segments),
+            live_recall=LiveRecallShape.of(recall) if recall else None,
+            damages=damages,
         )
 
 
@@ -115,41 +181,3 @@ class CollectionList(Shape):
     """Every collection, by name."""
 
     collections: list[CollectionShape]
-
-
-class VersionShape(Shape):
-    """One version of a collection."""
-
-    version: int
-    kind: VersionKind
-    published_at: Time
-    documents: int
-    vectors: int
-    segments: int
-    first_loaded_at: Time | None
-    """When a reader first had it open for searching."""
-
-    @classmethod
-    def of(cls, report: VersionReport) -> Self:
-        """Return what the API shows of a version."""
-        return cls(
-            version=report.version,
-            kind=report.kind,
-            published_at=report.published_at,
-            documents=report.documents,
-            vectors=report.vectors,
-            segments=report.segments,
-            first_loaded_at=report.first_loaded_at,
-        )
-
-
-class VersionList(Shape):
-    """Versions, newest first."""
-
-    versions: list[VersionShape]
-
-
-class VersionsQuery(Question):
-    """How many versions to list."""
-
-    limit: int = Field(default=50, ge=1, le=1000)

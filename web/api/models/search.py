@@ -4,9 +4,9 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field
 
-from shared.domain import Metric, SearchResult
-from shared.search import SearchRequest
-from web.api.models.base import Question, Shape, Text, Time, WholeNumber
+from shared.domain import Hit, Metric, SearchResult
+from shared.searching.search import SearchRequest
+from web.api.models.base import Question, Shape, Text, Time, VersionRef, WholeNumber
 
 
 class SearchQuery(Question):
@@ -18,8 +18,8 @@ class SearchQuery(Question):
     k: int = Field(default=10, ge=1)
     """How many documents to return."""
 
-    version: WholeNumber | None = None
-    """Search exactly this version; not together with `min_version` or `after`."""
+    version: VersionRef | None = None
+    """Search exactly this version, by number or tag; not together with `min_version` or `after`."""
 
     min_version: WholeNumber | None = None
     """Search a version not older than this, for readings that never go back in time."""
@@ -27,15 +27,19 @@ class SearchQuery(Question):
     after: Text | None = None
     """Id of a job to wait for (up to a limit), so that its documents are seen."""
 
-    def request(self, collection: str) -> SearchRequest:
-        """Return the search in the domain's words."""
+    exact: bool = False
+    """Look at every vector, however the index is laid out."""
+
+    def request(self, collection: str, version: int | None) -> SearchRequest:
+        """Return the search in the domain's words; *version* is the one that was named."""
         return SearchRequest(
             collection=collection,
             query=self.q,
             k=self.k,
-            version=self.version,
+            version=version,
             min_version=self.min_version,
             after=self.after,
+            exact=self.exact,
         )
 
 
@@ -55,6 +59,19 @@ class HitShape(Shape):
     start: int
     end: int
     metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, hit: Hit) -> Self:
+        """Return what the API shows of a hit."""
+        return cls(
+            id=hit.id,
+            score=hit.score,
+            title=hit.title,
+            passage=hit.passage,
+            start=hit.start,
+            end=hit.end,
+            metadata=dict(hit.metadata),
+        )
 
 
 class AfterShape(Shape):
@@ -95,18 +112,7 @@ class SearchAnswer(Shape):
             metric=result.metric,
             score=result.metric.meaning,
             took_ms=dict(result.took_ms),
-            hits=[
-                HitShape(
-                    id=hit.id,
-                    score=hit.score,
-                    title=hit.title,
-                    passage=hit.passage,
-                    start=hit.start,
-                    end=hit.end,
-                    metadata=dict(hit.metadata),
-                )
-                for hit in result.hits
-            ],
+            hits=[HitShape.of(hit) for hit in result.hits],
             warnings=list(result.warnings),
             after=AfterShape(job=after.job, done=after.done) if after else None,
         )

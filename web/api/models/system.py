@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.domain import EncoderCard, Metric
 from web.api.models.base import Question, Shape, Text
 from web.api.models.collections import CollectionShape
+from web.api.models.maintenance import ChoreShape
 
 
 class EncoderShape(Shape):
@@ -53,6 +54,10 @@ class Status(Shape):
     """Processes alive, by kind."""
     backlog: Backlog
     collections: list[CollectionShape]
+    chores: list[ChoreShape]
+    """Upkeep at work now."""
+    damages: int
+    """Damaged files in quarantine."""
     version: str
     """Of Lamina."""
 

@@ -1,0 +1,1 @@
+"""Find documents: snapshots that follow the versions, queries in batches, measured recall."""

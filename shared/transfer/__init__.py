@@ -1,0 +1,1 @@
+"""In and out: archives of a collection, data of other programs, backups of everything."""

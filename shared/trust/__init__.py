@@ -1,0 +1,1 @@
+"""Why the index can be trusted: check, quarantine, repair, purge."""

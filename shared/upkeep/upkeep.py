@@ -1,0 +1,59 @@
+"""What keeps an index healthy works with; and giving dead workers' claims back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain import IndexRule, Segment
+from shared.ports import (
+    Claims,
+    Collections,
+    IndexFiles,
+    IndexStore,
+    Publications,
+    Reading,
+    Roster,
+)
+from shared.upkeep.chores import Shift
+from shared.upkeep.room import Room
+
+
+class MergePolicy(Protocol):
+    """Decides what to merge."""
+
+    def __call__(
+        self, segments: Sequence[Segment], *, rule: IndexRule, now: float
+    ) -> Sequence[Segment] | None:
+        """Return the segments of a manifest to merge next; None when all is well."""
+        ...
+
+
+class RelayPolicy(Protocol):
+    """Decides what to lay out anew."""
+
+    def __call__(self, segments: Sequence[Segment], *, rule: IndexRule) -> Sequence[Segment]:
+        """Return the segments of a manifest whose layout is not what the rule asks for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What upkeep works with."""
+
+    claims: Claims
+    collections: Collections
+    publications: Publications
+    reading: Reading
+    roster: Roster
+    store: IndexStore
+    files: IndexFiles
+    shift: Shift
+    room: Room
+    merges: MergePolicy
+    relays: RelayPolicy
+    max_crashes: int
+
+
+def reap(upkeep: Upkeep) -> int:
+    """Give the work of workers whose leases ran out back to the queue; return how many claims."""
+    return upkeep.claims.reap(max_crashes=upkeep.max_crashes)

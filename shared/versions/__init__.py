@@ -1,0 +1,1 @@
+"""Versions as users meet them: name, describe, compare, restore, hold."""
