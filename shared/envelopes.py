@@ -22,24 +22,20 @@ _MAX_DEPTH = 64
 """Nesting of a message or its body; metadata of the deepest allowed kind needs about 16."""
 _MAX_ID = 200
 _ID_PROPERTIES = ("correlation_id", "correlationId")
-_REPLY_PROPERTIES = ("reply_to", "replyTo")
 _ENVELOPE_FIELDS = frozenset({"body", "headers", "properties", "content-type"})
 
 
 class Malformed(Exception):
     """The message cannot be opened.
 
-    `reason` is a short code; `message_id` and `reply_to` are set if the envelope gave them.
+    `reason` is a short code; `message_id` is set if the envelope gave one.
     """
 
-    def __init__(
-        self, reason: str, detail: str, message_id: str | None = None, reply_to: str | None = None
-    ) -> None:
+    def __init__(self, reason: str, detail: str, message_id: str | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.message_id = message_id
-        self.reply_to = reply_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +48,6 @@ class Opened:
     """Parsed, of bounded depth, not yet checked."""
     message_id: str | None
     """The producer's task id, if there is one."""
-    reply_to: str | None = None
-    """Where the producer would like an answer, as it says."""
 
 
 def open_message(raw: bytes, *, most_values: int | None = None) -> Opened:
@@ -67,7 +61,7 @@ def open_message(raw: bytes, *, most_values: int | None = None) -> Opened:
         raise Malformed("bad-envelope", "The message must be a JSON object.")
     if _ENVELOPE_FIELDS & message.keys():
         return _Envelope(message, most_values).open()
-    return _open_call(message, None, None)
+    return _open_call(message, None)
 
 
 def wrap(
@@ -109,7 +103,7 @@ def _plain(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """A message with a body; its id and reply address are known even if it is refused."""
+    """A message with a body; its id is known even if it is refused."""
 
     message: Mapping[str, Json]
     most_values: int | None
@@ -124,25 +118,19 @@ class _Envelope:
                     "/body must be a list [args, kwargs, embed], since the headers name a task."
                 )
                 raise self._malformed("bad-envelope", detail)
-            return _open_call(body, self.message_id, self.reply_to)
+            return _open_call(body, self.message_id)
         self._check(headers, "headers", "/headers")
         self._check(body, "body", "/body")
         args, kwargs, _ = cast("Sequence[Json]", body)
-        return _opened(headers["task"], args, kwargs, self.message_id, self.reply_to)
+        return _opened(headers["task"], args, kwargs, self.message_id)
 
     @property
     def message_id(self) -> str | None:
-        headers = self.message.get("headers")
-        stated = headers.get("id") if isinstance(headers, Mapping) else None
-        return _first_name(stated, *self._properties(_ID_PROPERTIES))
-
-    @property
-    def reply_to(self) -> str | None:
-        return _first_name(*self._properties(_REPLY_PROPERTIES))
-
-    def _properties(self, names: Sequence[str]) -> Sequence[Json]:
-        properties = self.message.get("properties")
-        return [properties.get(name) for name in names] if isinstance(properties, Mapping) else []
+        headers, properties = self.message.get("headers"), self.message.get("properties")
+        return _first_id(
+            headers.get("id") if isinstance(headers, Mapping) else None,
+            *(map(properties.get, _ID_PROPERTIES) if isinstance(properties, Mapping) else ()),
+        )
 
     def _decode_body(self) -> Json:
         text = cast("str", self.message["body"])
@@ -166,38 +154,35 @@ class _Envelope:
             raise self._malformed("bad-envelope", detail)
 
     def _malformed(self, reason: str, detail: str) -> Malformed:
-        return Malformed(reason, detail, self.message_id, self.reply_to)
+        return Malformed(reason, detail, self.message_id)
 
 
-def _open_call(call: Mapping[str, Json], message_id: str | None, reply_to: str | None) -> Opened:
+def _open_call(call: Mapping[str, Json], message_id: str | None) -> Opened:
     """Open a protocol 1 body or a plain push: a call of a task, or what shall be submitted."""
     if not {"task", "args", "kwargs"} & call.keys():
-        return Opened(task=schemas.SUBMIT, payload=call, message_id=message_id, reply_to=reply_to)
-    message_id = _first_name(call.get("id")) or message_id
+        return Opened(task=schemas.SUBMIT, payload=call, message_id=message_id)
+    message_id = _first_id(call.get("id")) or message_id
     if detail := _faults(call, "call"):
-        raise Malformed("bad-envelope", detail, message_id, reply_to)
-    return _opened(call["task"], call.get("args"), call.get("kwargs"), message_id, reply_to)
+        raise Malformed("bad-envelope", detail, message_id)
+    return _opened(call["task"], call.get("args"), call.get("kwargs"), message_id)
 
 
-def _opened(
-    task: Json, args: Json, kwargs: Json, message_id: str | None, reply_to: str | None
-) -> Opened:
+def _opened(task: Json, args: Json, kwargs: Json, message_id: str | None) -> Opened:
     if task not in TASKS:
         detail = f"The task must be {' or '.join(TASKS)}, not {task!r:.100}."
-        raise Malformed("unknown-task", detail, message_id, reply_to)
+        raise Malformed("unknown-task", detail, message_id)
     if args and kwargs:
         detail = "Send the payload as keyword arguments or as one positional object, not both."
-        raise Malformed("bad-envelope", detail, message_id, reply_to)
+        raise Malformed("bad-envelope", detail, message_id)
     payload = cast("Sequence[Json]", args)[0] if args else kwargs or {}
     return Opened(
         task=task,
         payload=cast("Mapping[str, Json]", payload),
         message_id=message_id,
-        reply_to=reply_to,
     )
 
 
-def _first_name(*candidates: Json) -> str | None:
+def _first_id(*candidates: Json) -> str | None:
     """Return the first that can be stored and asked for as an id."""
     for one in candidates:
         if isinstance(one, str) and 1 <= len(one) <= _MAX_ID and one.isprintable():

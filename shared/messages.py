@@ -37,15 +37,6 @@ class MessageLimits:
     """How much of a rejected message is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A message as it was understood."""
-
-    content: Submission | Rejection
-    reply_to: str | None = None
-    """Where its producer would like an answer; see `shared/replies.py`."""
-
-
 def parse(
     raw: bytes, limits: MessageLimits, *, source: str, receipt: str
 ) -> Submission | Rejection:
@@ -58,28 +49,20 @@ def parse(
         receipt: unique to this delivery and the same each time it is read; the key of a
             message that brings neither a key nor an id.
     """
-    return read(raw, limits, source=source, receipt=receipt).content
-
-
-def read(raw: bytes, limits: MessageLimits, *, source: str, receipt: str) -> Letter:
-    """Return what *raw* asks for, as `parse` does, and where an answer may go."""
     key = receipt
-    collection = reply_to = None
+    collection = None
     try:
         if len(raw) > limits.message_bytes:
             detail = f"The message has {len(raw)} bytes; at most {limits.message_bytes}."
             raise Malformed("too-large", detail)  # noqa: TRY301 - one place makes rejections
         opened = open_message(raw, most_values=limits.message_values)
-        reply_to = opened.reply_to
         if opened.message_id:
             key = f"message:{opened.message_id}"
         key = _stated(opened.payload.get("key"), limits.documents.key_characters) or key
         collection = _stated(opened.payload.get("collection"), _MAX_COLLECTION)
-        submission = _submission(opened, limits.documents, source=source, key=key)
-        return Letter(content=submission, reply_to=reply_to)
+        return _submission(opened, limits.documents, source=source, key=key)
     except Malformed as error:
         reason, detail = error.reason, error.detail
-        reply_to = error.reply_to
         if error.message_id:
             key = f"message:{error.message_id}"
     except TooLarge as error:
@@ -87,7 +70,7 @@ def read(raw: bytes, limits: MessageLimits, *, source: str, receipt: str) -> Let
     except InvalidRequest as error:
         faults = [f"{fault.pointer or '/'}: {fault.detail}" for fault in error.faults[:5]]
         reason, detail = "bad-payload", "; ".join(faults) or error.detail
-    rejection = Rejection(
+    return Rejection(
         source=source,
         raw=raw[: limits.rejected_bytes],
         reason=reason,
@@ -95,7 +78,6 @@ def read(raw: bytes, limits: MessageLimits, *, source: str, receipt: str) -> Let
         collection=collection,
         key=key,
     )
-    return Letter(content=rejection, reply_to=reply_to)
 
 
 def _submission(opened: Opened, limits: DocumentLimits, *, source: str, key: str) -> Submission:

@@ -6,7 +6,7 @@ from typing import cast
 import structlog
 from amqp.exceptions import MessageNacked
 from celery import Celery
-from kombu import Connection, Queue
+from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.virtual import Channel
 
@@ -19,6 +19,8 @@ _ENOUGH = 16
 worker is there."""
 INDEX_QUEUE = Queue(
     "lamina.index",
+    Exchange("lamina.index", "direct"),  # else Celery declares one called `celery`
+    routing_key="lamina.index",
     # For RabbitMQ; Redis knows no arguments, and the bells count themselves there.
     queue_arguments={"x-message-ttl": _EXPIRES_SECONDS * 1000, "x-max-length": _ENOUGH},
 )

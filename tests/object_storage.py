@@ -25,7 +25,7 @@ class ObjectStorage:
     bucket: str = field(default_factory=lambda: f"b{uuid.uuid4().hex}")
 
     def __post_init__(self) -> None:
-        httpx.put(f"{self.endpoint}/{self.bucket}").raise_for_status()
+        httpx.put(f"{self.endpoint}/{self.bucket}", timeout=60).raise_for_status()
 
     @property
     def url(self) -> str:

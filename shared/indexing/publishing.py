@@ -31,7 +31,10 @@ from shared.failpoints import reach
 from shared.ports import IndexStore, Publications
 
 _FIRST_PAUSE_SECONDS = 0.005
-_LONGEST_PAUSE_SECONDS = 0.25
+_PATIENCE = 5
+"""Losses from where a writer stops stepping aside."""
+
+_ASK_SECONDS = 0.25
 _UNKNOWN_TRIES = 40
 
 Live = Mapping[int, LiveRevision]
@@ -87,15 +90,15 @@ def commit_until_settled(
         Fenced: the attempt was revoked; it is abandoned.
     """
     unknown: Commit | None = None
-    pause = _FIRST_PAUSE_SECONDS
+    losses = 0
     while True:
         commit = fit()
         reach("publish.manifest_written")
         try:
             head = publications.commit(commit)
         except VersionConflict:
-            time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            time.sleep(_pause_after(losses))
+            losses += 1
         except CommitUnknown:
             unknown = commit
             if found := _ask_outcome(publications, attempt):
@@ -110,13 +113,24 @@ def commit_until_settled(
             return commit, head
 
 
+def _pause_after(losses: int) -> float:
+    """Return how long to let others pass, in seconds.
+
+    Longer after each loss, since many race; but who has lost often does not wait at all, or
+    newcomers, who wait least, would starve it.
+    """
+    if losses >= _PATIENCE:
+        return 0.0
+    return random.uniform(0, _FIRST_PAUSE_SECONDS * 2**losses)  # noqa: S311 - jitter
+
+
 def _ask_outcome(publications: Publications, attempt: Attempt) -> Head | None:
     """Ask until the catalog says whether the attempt was committed."""
     for _ in range(_UNKNOWN_TRIES):
         try:
             return publications.outcome(attempt.id)
         except Retryable:
-            time.sleep(_LONGEST_PAUSE_SECONDS)
+            time.sleep(_ASK_SECONDS)
     return publications.outcome(attempt.id)
 
 

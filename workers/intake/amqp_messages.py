@@ -5,14 +5,14 @@ the JSON envelope that Celery clients push to Redis, so that all that is known a
 known in one place, and a rejected message is kept with its headers.
 """
 
-import base64
 import hashlib
-import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from amqp import Message
 
 from shared.domain import Json
+from shared.envelopes import wrap
 from workers.intake.amqp_frames import UNREADABLE
 
 _BROKERS_OWN = "x-"
@@ -42,12 +42,11 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()[:32]
 
 
-def encode(message: Message, queue: str, *, most_bytes: int) -> bytes:
+def encode(message: Message, *, most_bytes: int) -> bytes:
     """Return *message* as the intake parses it; always the same, however often it is delivered.
 
     Args:
         message: as received.
-        queue: where it was pushed to.
         most_bytes: a longer body stays as it is: it will be refused anyway.
     """
     body = _body(message)
@@ -56,43 +55,15 @@ def encode(message: Message, queue: str, *, most_bytes: int) -> bytes:
     }
     if len(body) > most_bytes or not (headers or has_id(message)):
         return body
-    envelope: dict[str, Json] = {
-        "headers": _plain(headers),
-        "properties": {
-            "correlation_id": next((one for one in _ids(message)[1:] if one), None),
-            "delivery_tag": "amqp",
-            "delivery_info": {"exchange": "", "routing_key": queue},
-        }
-        | _encoding(body),
-        "body": _text(body),
-    }
-    return json.dumps(envelope | _content(message, headers)).encode()
-
-
-def _content(message: Message, headers: dict[Any, Any]) -> dict[str, Json]:
-    """Return what Celery says of a body; for others what it should be, since it is JSON or not."""
-    if "task" not in headers:
-        return {"content-type": "application/json"}
-    given = {
-        "content-type": message.properties.get("content_type"),
-        "content-encoding": message.properties.get("content_encoding"),
-    }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _encoding(body: bytes) -> dict[str, Json]:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return {"body_encoding": "base64"}
-    return {}
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode()
+    is_task = "task" in headers
+    return wrap(
+        body,
+        # Of a plain push the type says little: its body is JSON or not.
+        content_type=message.properties.get("content_type") if is_task else None,
+        content_encoding=message.properties.get("content_encoding") if is_task else None,
+        headers=cast("Mapping[str, object]", _plain(headers)),
+        properties={"correlation_id": next((one for one in _ids(message)[1:] if one), None)},
+    )
 
 
 def _body(message: Message) -> bytes:

@@ -210,7 +210,7 @@ class AmqpSource:
         return sum(len(one.message.body) for one in self._arrived)
 
     def _encode(self, message: Message) -> bytes:
-        return amqp_messages.encode(message, self._queue.name, most_bytes=self._queue.message_bytes)
+        return amqp_messages.encode(message, most_bytes=self._queue.message_bytes)
 
     def _name(self, batch: Sequence[_Arrival], raws: Sequence[bytes]) -> list[str]:
         """Return a receipt for each; open ones for those that nothing else names."""
