@@ -5,25 +5,16 @@ and versions only grow and are never reused.
 """
 
 from shared.domain.answers import AfterJob, Hit, PassageRecord, SearchResult
+from shared.domain.chores import Chore, ChoreKind, ChoreState
 from shared.domain.diffs import Change, DocumentChange, RankingDiff, RankMove, VersionDiff
-from shared.domain.layouts import DEFAULT_INDEX_RULE, IndexRule, Layout, Policy
-from shared.domain.maintenance import (
+from shared.domain.layouts import DEFAULT_INDEX_RULE, IndexRule, Layout, LiveRecall, Policy
+from shared.domain.reports import (
     ArchivedDocument,
-    AttemptStanding,
-    CheckReport,
-    Chore,
-    ChoreKind,
-    ChoreState,
-    Damage,
-    Finding,
-    FindingKind,
-    Garbage,
-    LiveRecall,
-    PurgeReport,
-    RepairReport,
-    StoredEntry,
+    DocumentReport,
+    JobIssue,
+    JobReport,
+    VersionReport,
 )
-from shared.domain.reports import DocumentReport, JobIssue, JobReport, VersionReport
 from shared.domain.retention import DEFAULT_RETENTION_RULE, KeptVersion, RetentionRule
 from shared.domain.spaces import (
     Chunking,
@@ -34,6 +25,7 @@ from shared.domain.spaces import (
     Space,
     SpaceDraft,
 )
+from shared.domain.storage import AttemptStanding, Garbage, StoredEntry
 from shared.domain.submissions import (
     DocumentLimits,
     NewDocument,
@@ -42,6 +34,7 @@ from shared.domain.submissions import (
     Rejection,
     Submission,
 )
+from shared.domain.trust import CheckReport, Damage, Finding, FindingKind, PurgeReport, RepairReport
 from shared.domain.values import (
     Ids,
     Json,

@@ -66,3 +66,13 @@ class Layout:
     """What searching touches all the time."""
     refused: tuple[str, ...] = ()
     """Policies tried that missed the target, as `hnsw 0.91`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRecall:
+    """How sampled live queries compared with the exact answer lately."""
+
+    queries: int
+    recall: float
+    """Mean share of the exact best k that was found, 0 to 1."""
+    worst: float

@@ -92,3 +92,15 @@ class VersionReport:
     tags: tuple[str, ...] = ()
     restored: int | None = None
     """The version it is equal to, if it restored one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedDocument:
+    """A document as one version holds it, for an archive."""
+
+    id: str
+    title: str
+    text: str
+    metadata: Metadata
+    external_version: int | None
+    chunks: tuple[ChunkSpan, ...]

@@ -1,30 +1,27 @@
 """Keep a claim alive while its work is under way."""
 
-import threading
 from types import TracebackType
 from typing import Self
 
-from shared.errors import Fenced, Retryable
+from shared.errors import Fenced
+from shared.heartbeat import Heartbeat
 from shared.ports import Claims
 
 
 class Lease:
     """Renews a claim every third of its lease, and knows when it was lost.
 
-    A catalog that cannot be reached is tried again at the next beat: the lease outlives two
-    missed ones, and a commit under a lost lease is refused in any case.
+    A commit under a lost lease is refused in any case.
     """
 
     def __init__(self, claims: Claims, claim_id: int, seconds: float) -> None:
-        self._claims = claims
         self._claim_id = claim_id
-        self._seconds = seconds
-        self._stop = threading.Event()
-        self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease-{claim_id}", daemon=True)
+        self._heartbeat = Heartbeat(
+            lambda: claims.renew(claim_id, seconds), seconds / 3, name=f"claim {claim_id}"
+        )
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._heartbeat.start()
         return self
 
     def __exit__(
@@ -33,8 +30,7 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._heartbeat.stop()
 
     def check(self) -> None:
         """Raise if the claim was taken away.
@@ -42,15 +38,5 @@ class Lease:
         Raises:
             Fenced: it was; whatever is done under it will be refused.
         """
-        if self._lost.is_set():
-            raise Fenced(f"Claim {self._claim_id} was taken away.")
-
-    def _beat(self) -> None:
-        while not self._stop.wait(self._seconds / 3):
-            try:
-                self._claims.renew(self._claim_id, self._seconds)
-            except Fenced:
-                self._lost.set()
-                return
-            except Retryable:
-                continue
+        if self._heartbeat.lost:
+            raise Fenced(f"Claim {self._claim_id} was taken away.") from self._heartbeat.lost

@@ -4,19 +4,14 @@ import threading
 from types import TracebackType
 from typing import Self
 
-import structlog
-
-from shared.errors import NotFound, Retryable, VersionExpired
+from shared.heartbeat import Heartbeat
 from shared.ports import Versions
-
-log = structlog.get_logger(__name__)
 
 
 class Holds:
-    """Leases of versions, from `with` to its end; a thread renews them every third of their time.
+    """Leases of versions, from `with` to its end, renewed every third of their time.
 
-    A catalog that cannot be reached is asked again at the next beat. A process that dies leaves
-    leases that run out.
+    A process that dies leaves leases that run out.
     """
 
     def __init__(self, versions: Versions, holder: str, seconds: float) -> None:
@@ -25,12 +20,10 @@ class Holds:
         self._seconds = seconds
         self._held: set[tuple[int, int]] = set()
         self._lock = threading.Lock()  # guards the set, which two threads use
-        self._lost: VersionExpired | NotFound | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="holds", daemon=True)
+        self._heartbeat = Heartbeat(self._renew, seconds / 3, name=f"versions of {holder}")
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._heartbeat.start()
         return self
 
     def __exit__(
@@ -39,8 +32,7 @@ class Holds:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._over.set()
-        self._thread.join()
+        self._heartbeat.stop()
         for collection_id, version in self._held:
             self._versions.release(collection_id, version, self._holder)
 
@@ -63,18 +55,8 @@ class Holds:
         Raises:
             VersionExpired, VersionNotFound
         """
-        if self._lost is not None:
-            raise self._lost
-
-    def _beat(self) -> None:
-        while not self._over.wait(self._seconds / 3):
-            try:
-                self._renew()
-            except (VersionExpired, NotFound) as error:
-                self._lost = error
-                return
-            except Retryable as error:
-                log.debug("beat_missed", error=str(error))
+        if self._heartbeat.lost:
+            raise self._heartbeat.lost
 
     def _renew(self) -> None:
         with self._lock:

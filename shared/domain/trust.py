@@ -1,53 +1,7 @@
-"""Upkeep: long work under a lease, files on disk, damage found."""
+"""Damage, what checks found, and what repairs and purges did."""
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from shared.domain.values import Metadata
-from shared.domain.work import ChunkSpan
-
-
-class ChoreKind(StrEnum):
-    """Work that one process at a time does for a collection."""
-
-    MERGE = "merge"
-    """Make one segment of several."""
-    RELAY = "relay"
-    """Lay segments out anew under another rule or format."""
-    COLLECT = "collect"
-    """Let versions expire and remove files that no kept version needs."""
-    SCRUB = "scrub"
-    """Read every file again and compare its checksum."""
-    REWRITE = "rewrite"
-    """Purge a document from every version, or repair damaged files."""
-
-
-class ChoreState(StrEnum):
-    """How a chore stands."""
-
-    ACTIVE = "active"
-    DONE = "done"
-    FAILED = "failed"
-    LOST = "lost"
-    """Its process died or lost its lease."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chore:
-    """One piece of upkeep; its row is the lease of whoever does it."""
-
-    id: int
-    collection_id: int
-    kind: ChoreKind
-    state: ChoreState
-    holder: str
-    started_at: float
-    done: int = 0
-    """Vectors, files or documents behind it."""
-    total: int = 0
-    detail: str = ""
-    """What it does, and at the end what came of it, in words."""
-    ended_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,58 +15,6 @@ class Damage:
     """None where it is a manifest."""
     reason: str
     found_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry:
-    """A segment folder, delete set or manifest on disk."""
-
-    key: str
-    bytes: int
-    modified_at: float
-    """Seconds since 1970 by the file system's clock."""
-    attempt_id: str | None
-    """Who wrote it; None where the name is none of ours."""
-    draft: bool
-    """Whether it was never completed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptStanding:
-    """What became of an attempt whose files are on disk."""
-
-    id: str
-    state: str
-    """`active`, `committed`, `revoked` or `abandoned`."""
-    working: bool
-    """Active, and whoever registered it still holds its claim or chore, or began lately."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Garbage:
-    """What a collection of garbage removed, or would remove."""
-
-    collection: str
-    expired: tuple[int, ...] = ()
-    """Versions that the retention rule let go."""
-    removed: tuple[str, ...] = ()
-    """Keys of files and folders."""
-    bytes: int = 0
-    revoked: tuple[str, ...] = ()
-    """Attempts that were still open but whose writer is gone."""
-    forgotten: int = 0
-    """Revisions whose text no kept version holds."""
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveRecall:
-    """How sampled live queries compared with the exact answer lately."""
-
-    queries: int
-    recall: float
-    """Mean share of the exact best k that was found, 0 to 1."""
-    worst: float
 
 
 class FindingKind(StrEnum):
@@ -207,15 +109,3 @@ class PurgeReport:
     removed: tuple[str, ...] = ()
     """Keys of the files and folders that no version needs any more."""
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchivedDocument:
-    """A document as one version holds it, for an archive."""
-
-    id: str
-    title: str
-    text: str
-    metadata: Metadata
-    external_version: int | None
-    chunks: tuple[ChunkSpan, ...]
