@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from shared.catalog import (
     Database,
@@ -26,6 +26,7 @@ from shared.encoder import ModelStore
 from shared.errors import CollectionExists, CollectionNotFound, ConfigurationError
 from shared.index import FORMAT, choose, open_store, restyle
 from shared.indexing.pace import Pace
+from shared.indexing.publishing import read_manifest
 from shared.indexing.turns import Bench
 from shared.ports import (
     Bell,
@@ -61,6 +62,7 @@ from shared.upkeep.upkeep import Upkeep
 from shared.versions.shelf import Shelf
 
 DEFAULT_COLLECTION = "default"
+_MANIFESTS = 256  # remembered by an upkeep process, about 10 kB each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +220,7 @@ def open_upkeep(services: Services, *, stopping: Callable[[], bool] = lambda: Fa
         reading=services.reading,
         roster=services.roster,
         store=services.store,
+        manifest=lru_cache(_MANIFESTS)(partial(read_manifest, services.store)),
         files=services.files,
         shift=open_shift(services, stopping=stopping),
         room=services.room,

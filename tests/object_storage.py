@@ -55,6 +55,10 @@ class ObjectStorage:
         content[at % len(content)] ^= 0x10
         self.overwrite(key, bytes(content))
 
+    def empty(self) -> None:
+        """Lose every object."""
+        obstore.delete(self.store, self.stored())
+
     def fill(self, folder: str, count: int) -> list[str]:
         """Put many small objects in a folder, past HTTP; return their names."""
         from moto.s3.models import s3_backends  # noqa: PLC0415 - as below

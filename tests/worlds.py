@@ -44,6 +44,7 @@ from shared.errors import CollectionExists
 from shared.index import FORMAT, FolderIndexStore, LocalFiles, choose, restyle
 from shared.index.disk import Disk
 from shared.indexing.pace import Pace
+from shared.indexing.publishing import read_manifest
 from shared.indexing.turns import Bench, index_claim, index_next
 from shared.ingest import parse_submission, submit
 from shared.ports import Step
@@ -338,6 +339,7 @@ class World:
             reading=self.reading,
             roster=self.roster,
             store=store,
+            manifest=partial(read_manifest, store),
             files=store,
             shift=Shift(
                 chores=self.chores,

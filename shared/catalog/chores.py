@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Select, case, delete, func, insert, literal, select, update
 
 from shared.catalog.clock import db_now
-from shared.catalog.collections import find
+from shared.catalog.collections import find, move_counter
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, insert_new
 from shared.catalog.lifetimes import pages
@@ -124,6 +124,8 @@ class SqlChores:
             quarantine = new.on_conflict_do_update(
                 index_elements=["collection_id", "key"], set_=again
             )
+            rows = tx.execute(select(DamageRow.collection_id, DamageRow.key))
+            known = {(row.collection_id, row.key) for row in rows}
             # Always in one order, so that two reports cannot deadlock.
             for one in sorted(damages, key=lambda damage: (damage.collection_id, damage.key)):
                 tx.execute(
@@ -135,6 +137,8 @@ class SqlChores:
                         "reason": one.reason,
                     },
                 )
+            if {(one.collection_id, one.key) for one in damages} - known:
+                move_counter(tx)  # readers let go of what is damaged
 
         self._database.run(work)
 
@@ -148,6 +152,7 @@ class SqlChores:
                         DamageRow.collection_id == collection_id, DamageRow.key.in_(page)
                     )
                 )
+            move_counter(tx)  # readers look again
 
         self._database.run(work)
 

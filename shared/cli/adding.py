@@ -29,6 +29,7 @@ from shared.cli.waiting import Tally, Tracker
 
 _LOOK_SECONDS = 0.25
 _SHOWN = 10
+_TOLD = 100  # a job tells its first errors and warnings, at most so many of each
 
 
 class LaneName(StrEnum):
@@ -196,7 +197,9 @@ def _report(tally: Tally, load: _Load, *, waited: bool, as_json: bool) -> None:
         answer(f"{len(load.skipped):,} skipped")
     for title, issues in (("failed", tally.errors), ("warnings", tally.warnings)):
         if issues:
-            many = f"{len(issues):,}" if len(issues) < 1000 else "1,000 or more"  # noqa: PLR2004
+            many = f"{len(issues):,} or more" if len(issues) >= _TOLD else f"{len(issues):,}"
             answer(f"{title}: {many}")
             for issue in issues[:_SHOWN]:
                 answer(f"  {issue['document']}: {issue['message']}")
+            if len(issues) > _SHOWN:
+                answer("  and more; `lamina jobs ID` tells those of a job, the first 100")

@@ -9,7 +9,7 @@ import typer
 from shared.cli import configuration
 from shared.cli.options import AsJson
 from shared.cli.progress import bar
-from shared.cli.terminal import Exit, answer, answer_json, answer_table, failures, say
+from shared.cli.terminal import Exit, answer, answer_json, answer_table, counted, failures, say
 
 if TYPE_CHECKING:
     from shared.domain import CheckReport, Collection, RepairReport
@@ -130,9 +130,9 @@ def _print(reports: "Sequence[CheckReport]", mended: set[str]) -> None:
 def _print_repairs(repairs: "Sequence[RepairReport]") -> None:
     for one in repairs:
         answer(
-            f"{one.collection}: {len(one.repaired):,} files repaired, {len(one.versions):,} "
-            f"versions rewritten; {one.relaid:,} vectors laid out anew, {one.copied:,} copied, "
-            f"{one.encoded:,} encoded."
+            f"{one.collection}: {counted(len(one.repaired), 'file')} repaired, "
+            f"{counted(len(one.versions), 'version')} rewritten; {counted(one.relaid, 'vector')} "
+            f"laid out anew, {one.copied:,} copied, {one.encoded:,} encoded."
         )
         for words in one.lost:
             answer(f"{one.collection}: not repaired: {words}")

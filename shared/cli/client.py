@@ -264,9 +264,11 @@ def _in_words(response: httpx.Response, problem: Body, faults: list[tuple[str, s
     message = f"{title}: {detail}" if detail and detail != title else str(title)
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         message += " (set LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE)"
-    lines = [f"  {pointer}: {what}" for pointer, what in faults[:20]]
-    if len(faults) > len(lines):
-        lines.append(f"  and {len(faults) - len(lines)} more")
+    told = [f"  {pointer}: {what}" for pointer, what in faults[:20]]
+    # A single fault is the detail already.
+    lines = [] if len(faults) == 1 and told[0].strip() in message else told
+    if len(faults) > len(told):
+        lines.append(f"  and {len(faults) - len(told)} more")
     return "\n".join([f"{message} (HTTP {response.status_code})", *lines])
 
 

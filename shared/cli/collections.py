@@ -18,6 +18,7 @@ from shared.cli.terminal import (
     answer_json,
     answer_table,
     bytes_in_words,
+    counted,
     failures,
 )
 
@@ -210,9 +211,10 @@ def _print_collection(one: CollectionDetailReply) -> None:
     memory = "any memory" if limit is None else f"at most {bytes_in_words(limit)} of memory"
     answer(f"index: {index['policy']}, recall at least {index['recall_target']:g}, {memory}")
     thinned = "thinned" if retention["thinned"] else "all of them"
+    older = f"older ones for {retention['days']:g} days ({thinned})"
     answer(
-        f"versions: the newest {retention['versions']:,}, older ones for "
-        f"{retention['days']:g} days ({thinned}), tagged ones always"
+        f"versions: the newest {retention['versions']:,}, "
+        f"{older if retention['days'] else 'no older ones'}, tagged ones always"
     )
     if recall := one["live_recall"]:
         answer(
@@ -220,7 +222,7 @@ def _print_collection(one: CollectionDetailReply) -> None:
             f"of {recall['queries']:,} queries"
         )
     if one["damages"]:
-        answer(f"{one['damages']:,} damaged files: see lamina fsck")
+        answer(f"{counted(one['damages'], 'damaged file')}: see lamina fsck")
     answer_table(
         ("policy", "segments", "vectors", "lowest recall", "memory"),
         [

@@ -1,5 +1,8 @@
 """All commands by name."""
 
+import inspect
+from collections.abc import Callable
+
 import typer
 
 from shared.cli.adding import add
@@ -59,36 +62,43 @@ _backups = typer.Typer(
     help="Save, check and load a whole installation.", no_args_is_help=True, rich_markup_mode=None
 )
 
-app.command()(up)
-app.command()(add)
-app.command()(search)
+
+def _add(group: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
+    r"""Add a command whose docstring is its help: lines after a `\b` stay lines."""
+    about = inspect.getdoc(command) or ""
+    group.command(name, help=about.replace("\\b\n", "\b\n"))(command)
+
+
+_add(app, up)
+_add(app, add)
+_add(app, search)
 app.add_typer(_collections, name="collections")
-_collections.command("create")(create_collection)
-_collections.command("list")(list_collections)
-_collections.command("show")(show_collection)
-_collections.command("set")(set_collection)
+_add(_collections, create_collection, "create")
+_add(_collections, list_collections, "list")
+_add(_collections, show_collection, "show")
+_add(_collections, set_collection, "set")
 app.add_typer(_versions, name="versions")
-_versions.command("list")(list_versions)
-_versions.command("show")(show_version)
-_versions.command("tag")(tag_version)
-_versions.command("untag")(untag_version)
-_versions.command("diff")(diff_versions)
-_versions.command("restore")(restore_version)
-app.command()(status)
-app.command()(jobs)
-app.command()(rejections)
-app.command("gc")(collect_garbage)
-app.command()(purge)
-app.command()(fsck)
-app.command()(export)
-app.command("import")(import_)
+_add(_versions, list_versions, "list")
+_add(_versions, show_version, "show")
+_add(_versions, tag_version, "tag")
+_add(_versions, untag_version, "untag")
+_add(_versions, diff_versions, "diff")
+_add(_versions, restore_version, "restore")
+_add(app, status)
+_add(app, jobs)
+_add(app, rejections)
+_add(app, collect_garbage, "gc")
+_add(app, purge)
+_add(app, fsck)
+_add(app, export)
+_add(app, import_, "import")
 app.add_typer(_backups, name="backup")
-_backups.command("save")(save_backup)
-_backups.command("check")(check_backup)
-_backups.command("load")(load_backup)
-app.command("eval")(evaluate)
+_add(_backups, save_backup, "save")
+_add(_backups, check_backup, "check")
+_add(_backups, load_backup, "load")
+_add(app, evaluate, "eval")
 app.add_typer(_models, name="models")
-_models.command("pull")(pull_model)
-_models.command("list")(list_models)
-app.command("broker-url")(broker_url)
-app.command()(migrate)
+_add(_models, pull_model, "pull")
+_add(_models, list_models, "list")
+_add(app, broker_url, "broker-url")
+_add(app, migrate)

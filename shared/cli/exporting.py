@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
+from shared.cli.importing import ARCHIVES
 from shared.cli.options import AsJson
 from shared.cli.progress import bar
-from shared.cli.terminal import answer, answer_json, bytes_in_words, failures
+from shared.cli.terminal import Exit, Failure, answer, answer_json, bytes_in_words, failures
 from shared.product import product_version
 
 # What this command works with takes a second and more to import; see `shared/cli/operating.py`.
@@ -38,6 +39,9 @@ def export(
     from shared.transfer.exporting import export_collection
 
     with failures():
+        if not file.name.endswith(ARCHIVES):
+            # `lamina import` goes by the name.
+            raise Failure(f"{file}: call it .tar, .tar.gz or .tgz.", Exit.USAGE)
         services = open_services(configuration.load())
         try:
             with bar("exporting") as step:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # What this command works with takes a second and more to import; see `shared/cli/operating.py`.
 # ruff: noqa: PLC0415
 
-_ARCHIVES = (".tar", ".tar.gz", ".tgz")
+ARCHIVES = (".tar", ".tar.gz", ".tgz")
 
 
 def import_(
@@ -62,7 +62,7 @@ def import_(
     with failures():
         services = open_services(configuration.load())
         try:
-            if file.name.endswith(_ARCHIVES):
+            if file.name.endswith(ARCHIVES):
                 if vectors is not None or encoder_matches:
                     raise Failure("An archive brings its own vectors.", Exit.USAGE)
                 done = _import_archive(services, file, collection)

@@ -14,6 +14,7 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
+    counted,
     failures,
     states_in_words,
 )
@@ -58,7 +59,7 @@ def _print_status(found: StatusReply, url: str, *, as_json: bool) -> None:
         for chore in found["chores"]:
             answer(_chore_in_words(chore))
         if found["damages"]:
-            answer(f"{found['damages']:,} damaged files: see lamina fsck")
+            answer(f"{counted(found['damages'], 'damaged file')}: see lamina fsck")
         print_collections(found["collections"])
 
 

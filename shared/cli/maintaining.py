@@ -29,7 +29,8 @@ def collect_garbage(
 ) -> None:
     r"""Show which versions and files the retention rules let go; with --yes remove them.
 
-    Upkeep does this by itself every minute. Nothing that a kept version needs is ever removed.
+    Upkeep does this by itself every minute. Nothing that a kept version needs is ever removed,
+    and the files of a version that was let go stay for LAMINA_RETENTION_GRACE_SECONDS more.
 
     \b
     lamina gc

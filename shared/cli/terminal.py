@@ -10,7 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from shared.errors import ConfigurationError, InvalidRequest, LaminaError, NotFound, Retryable
+from shared.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    LaminaError,
+    NotFound,
+    Retryable,
+    VersionExpired,
+)
 
 _WIDTH_OF_FILES = 200
 
@@ -74,7 +81,7 @@ def failures() -> Iterator[None]:
 
 def code_of(error: LaminaError) -> Exit:
     """Return the exit code of one of the product's errors."""
-    if isinstance(error, InvalidRequest | ConfigurationError | NotFound):
+    if isinstance(error, InvalidRequest | ConfigurationError | NotFound | VersionExpired):
         return Exit.USAGE
     return Exit.UNREACHABLE if isinstance(error, Retryable) else Exit.FAILED
 
@@ -130,3 +137,8 @@ def bytes_in_words(size: float) -> str:
 def states_in_words(counts: Mapping[str, int]) -> str:
     """Return counts by state, without the zeros: `12 indexed, 1 failed`."""
     return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "none"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 file`, `2,000 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

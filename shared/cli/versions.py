@@ -293,6 +293,6 @@ def restore_version(
         if json:
             answer_json(done)
         elif done["unchanged"]:
-            answer(f"Version {done['version']['version']} already is version {done['restored']}.")
+            answer(f"Nothing to do: the newest version says what {done['restored']} does.")
         else:
             answer(f"Version {done['version']['version']} is version {done['restored']} again.")

@@ -1,5 +1,6 @@
 """The requests that object storage gets, one method each. The only importer of obstore."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _WHOLE_SECONDS = 3600
 """Longest one request may take, a large download included."""
 _RETRIES = 4
 _RETRY_SECONDS = 30
+_REQUEST = re.compile(r"Error performing (?P<verb>[A-Z]+) \S+ in .*? - ")
+"""How the library begins to say which request failed, and how it had tried."""
 _SHA256 = "sha256"
 """Metadata field that says what an object must be."""
 
@@ -178,6 +181,8 @@ def _asking(key: str) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError):
         raise IndexUnavailable(f"{key}: object storage refused the credentials.") from None
     except (BaseError, OSError) as error:
+        if "NoSuchBucket" in str(error):  # a listing says it in another way
+            raise IndexUnavailable(f"{key}: there is no such bucket.") from None
         raise IndexUnavailable(f"{key}: {_first_words(error)}") from None
 
 
@@ -185,4 +190,6 @@ def _first_words(error: Exception) -> str:
     """Return what happened, without the answer's body and the library's inner state."""
     text, _, _ = str(error).partition("\n")
     said, _, _ = text.partition("<")
+    if asked := _REQUEST.search(said):  # the key is said already; where it lies is a setting
+        said = f"object storage, {asked['verb']}: {said[asked.end() :]}"
     return said.strip(" :-")[:300] + "."

@@ -8,6 +8,7 @@ and the number of segments grows with the logarithm of the number of vectors.
 from collections.abc import Iterable, Sequence
 
 from shared.domain import IndexRule, Layout, Policy, Segment
+from shared.index.layouts import LEAST_ROWS
 from shared.settings import MergeSettings
 
 _DAY_SECONDS = 86_400
@@ -96,7 +97,8 @@ def _least(rule: IndexRule, settings: MergeSettings) -> int | None:
     """Live vectors from where *rule* lays a segment out for approximate search; None: never."""
     if rule.policy is Policy.FLAT:
         return None
-    return settings.ann_from if rule.policy is Policy.AUTO else settings.floor
+    least = settings.ann_from if rule.policy is Policy.AUTO else settings.floor
+    return max(least, LEAST_ROWS)
 
 
 def _littered(segments: Sequence[Segment], settings: MergeSettings) -> list[Segment]:

@@ -8,7 +8,15 @@ import structlog
 
 from shared.domain import Head
 from shared.errors import CorruptFile, NotFound, Retryable, VersionExpired
-from shared.searching.opening import READER, STAND_IN, Opened, Stacks, open_version, report_damage
+from shared.searching.opening import (
+    READER,
+    STAND_IN,
+    Opened,
+    Stacks,
+    open_version,
+    quarantined,
+    report_damage,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -73,21 +81,22 @@ class OldVersions:
             except (VersionExpired, NotFound) as error:
                 log.warning("stand_in_expired", reason=str(error))
 
-    def drop_rewritten(self) -> None:
-        """Forget versions that a purge or a repair has rewritten since they were opened.
+    def drop_stale(self) -> None:
+        """Forget versions that were rewritten, or found damaged, since they were opened.
 
         Raises:
             Retryable: the catalog cannot be reached.
         """
         with self._lock:
             opened = list(self._opened.items())
+        bad = quarantined(self._stacks) if opened else frozenset()
         for key, one in opened:
             try:
                 current = self._stacks.reading.version(*key)
             except (VersionExpired, NotFound):
                 self._drop(key)
             else:
-                if current != one.head:
+                if current != one.head or one.needs(bad):
                     self._drop(key)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Open versions for searching; if the newest is damaged, the last good one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 
 from shared.domain import Damage, Head
 from shared.errors import CorruptFile, VersionExpired
@@ -54,17 +54,36 @@ class Opened:
     head: Head
     snapshot: Snapshot
     behind: str | None = None
-    """Why this is not the newest version, in words, if it is not."""
+    """Why this is not all of the newest version, in words, if it is not."""
+    partial: bool = False
+    """Whether damaged segments of the version are left out."""
+
+    def needs(self, segments: Container[str]) -> bool:
+        """Whether it shows any of these segments."""
+        return any(one.id in segments for one in self.snapshot.manifest.segments)
 
 
 def open_version(stacks: Stacks, head: Head) -> Opened:
     """Open the version that *head* names.
 
     Raises:
-        CollectionNotFound, CorruptFile, Retryable
+        CollectionNotFound, Retryable
+        CorruptFile: a file is damaged, or was found to be and is in quarantine: a segment that is
+            open already would not be read again.
     """
     collection = stacks.collections.by_id(head.collection_id)
-    return Opened(head, stacks.store.open(read_manifest(stacks.store, head, collection)))
+    manifest = read_manifest(stacks.store, head, collection)
+    bad = quarantined(stacks, head.collection_id)
+    for segment in manifest.segments:
+        if segment.id in bad:
+            raise CorruptFile(f"Segment {segment.id} is in quarantine.")
+    return Opened(head, stacks.store.open(manifest))
+
+
+def quarantined(stacks: Stacks, collection_id: int | None = None) -> frozenset[str]:
+    """Return the ids of damaged segments, of one collection or all."""
+    damages = stacks.chores.damages(collection_id)
+    return frozenset(one.segment_id for one in damages if one.segment_id)
 
 
 def report_damage(stacks: Stacks, head: Head) -> Sequence[Damage]:
@@ -81,7 +100,7 @@ def open_last_good(stacks: Stacks, damaged: Head) -> Opened | None:
     Raises:
         Retryable: the catalog or the index cannot be read now.
     """
-    bad = {one.segment_id for one in stacks.chores.damages(damaged.collection_id)}
+    bad = quarantined(stacks, damaged.collection_id)
     for kept in reversed(stacks.versions.kept(damaged.collection_id)):
         if kept.expired_at is not None or kept.version >= damaged.version:
             continue
@@ -97,7 +116,7 @@ def open_last_good(stacks: Stacks, damaged: Head) -> Opened | None:
 
 
 def _open_if_sound(
-    stacks: Stacks, collection_id: int, version: int, bad: set[str | None]
+    stacks: Stacks, collection_id: int, version: int, bad: Container[str]
 ) -> Opened | None:
     """Open a version that does not need any of the *bad* segments, if it is not damaged itself."""
     collection = stacks.collections.by_id(collection_id)
@@ -109,6 +128,28 @@ def _open_if_sound(
         return Opened(head, stacks.store.open(manifest))
     except CorruptFile:
         return None
+
+
+def open_without(stacks: Stacks, damaged: Head) -> Opened:
+    """Open what is sound of a damaged version, when there is no good one.
+
+    Raises:
+        CorruptFile: its manifest is damaged, or nothing of it is sound.
+        Retryable: the catalog or the index cannot be read now.
+    """
+    collection = stacks.collections.by_id(damaged.collection_id)
+    manifest = read_manifest(stacks.store, damaged, collection)
+    bad = quarantined(stacks, damaged.collection_id)
+    sound = tuple(one for one in manifest.segments if one.id not in bad)
+    if not sound:
+        raise CorruptFile(f"Version {damaged.version} is damaged, and no older one is sound.")
+    lost = manifest.live - sum(one.live for one in sound)
+    behind = (
+        f"Version {damaged.version} is damaged, and no older one is sound: {lost} of its "
+        f"{manifest.live} passages are not searched. `lamina fsck --repair` rebuilds them."
+    )
+    opened = stacks.store.open(replace(manifest, segments=sound))
+    return Opened(damaged, opened, behind=behind, partial=True)
 
 
 def in_words(damaged: Head, damages: Sequence[Damage], read: Head) -> str:

@@ -7,7 +7,7 @@ number every few milliseconds; when it moved, it opens what changed and swaps on
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 import structlog
@@ -21,6 +21,8 @@ from shared.searching.opening import (
     in_words,
     open_last_good,
     open_version,
+    open_without,
+    quarantined,
     report_damage,
 )
 
@@ -107,7 +109,7 @@ class Snapshots:
         """
         newest = self.newest(collection_id)
         if newest.head.version == version:
-            return replace(newest, behind=None)
+            return newest if newest.partial else replace(newest, behind=None)
         return self._old.get(collection_id, version)
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> bool:
@@ -143,13 +145,14 @@ class Snapshots:
         counter = self._stacks.reading.counter()
         if counter == self._counter:
             return None
-        self._old.drop_rewritten()
+        self._old.drop_stale()
+        bad = quarantined(self._stacks)
         problem = None
         for collection_id, head in self._stacks.reading.heads().items():
             with self._lock:
                 known = self._newest.get(collection_id)
                 room = len(self._newest) < self._collections_kept
-            if (known and known.head == head) or not (known or room):
+            if not (known or room) or (known and _is_good(known, head, bad)):
                 continue
             try:
                 problem = self._refresh(collection_id).behind or problem
@@ -167,7 +170,7 @@ class Snapshots:
                 raise CollectionNotFound
             with self._lock:
                 known = self._newest.get(collection_id)
-            if known and known.head == head:
+            if known and _is_good(known, head, quarantined(self._stacks, collection_id)):
                 return known
             opened = self._open(head, known)
             with self._lock:
@@ -200,17 +203,30 @@ class Snapshots:
         return opened
 
     def _stand_in(self, head: Head, known: Opened | None, error: CorruptFile) -> Opened:
-        """Return what is read instead of a damaged head: what was open, or the last good one."""
-        damages = report_damage(self._stacks, head)
+        """Return what is read instead of a damaged head, or say that there is nothing.
+
+        What was open if it is sound, or else the last good version, or else the sound part.
+        """
+        damages = report_damage(self._stacks, head) or self._stacks.chores.damages(
+            head.collection_id
+        )
         self._damaged[head.collection_id] = _Damaged(head, str(error))
-        good = known or open_last_good(self._stacks, head)
+        bad = quarantined(self._stacks, head.collection_id)
+        sound = known if known and not (known.partial or known.needs(bad)) else None
+        good = sound or open_last_good(self._stacks, head)
         if good is None:
-            raise error
-        self._old.stand_in(good.head)
-        words = in_words(head, damages, good.head)
-        if good.behind != words:
-            log.error("last_good_snapshot", collection=head.collection_id, reason=words)
-        return replace(good, behind=words)
+            opened = open_without(self._stacks, head)
+        else:
+            self._old.stand_in(good.head)
+            opened = replace(good, behind=in_words(head, damages, good.head))
+        if known is None or known.behind != opened.behind:
+            log.error("last_good_snapshot", collection=head.collection_id, reason=opened.behind)
+        return opened
+
+
+def _is_good(known: Opened, head: Head, bad: Container[str]) -> bool:
+    """Whether what is open is the head, whole, and none of it has been found damaged."""
+    return known.head == head and not known.partial and not known.needs(bad)
 
 
 class _Damaged:

@@ -239,6 +239,7 @@ class _Examination:
 
     def _unreadable(self, head: Head, reason: str) -> Finding:
         key = self.checker.files.manifest_key(head)
+        reason = reason.removeprefix(f"{key}: ")
         return Finding(
             kind=FindingKind.MANIFEST,
             versions=(head.version,),

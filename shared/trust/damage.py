@@ -37,11 +37,12 @@ def quarantine(
 
 
 def _of_manifest(files: IndexFiles, head: Head, error: CorruptFile) -> Damage:
+    key = files.manifest_key(head)
     return Damage(
         collection_id=head.collection_id,
-        key=files.manifest_key(head),
+        key=key,
         segment_id=None,
-        reason=error.detail,
+        reason=error.detail.removeprefix(f"{key}: "),
     )
 
 

@@ -68,7 +68,7 @@ def _first(upkeep: Upkeep, act: Callable[[Collection, Head, Manifest], bool]) ->
             continue
         collection = upkeep.collections.by_id(collection_id)
         try:
-            manifest = read_manifest(upkeep.store, head, collection)
+            manifest = upkeep.manifest(head, collection)
             if act(collection, head, manifest):
                 return True
         except CorruptFile as error:

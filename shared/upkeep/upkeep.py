@@ -1,10 +1,10 @@
 """What keeps an index healthy works with; and giving dead workers' claims back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain import IndexRule, Segment
+from shared.domain import Collection, Head, IndexRule, Manifest, Segment
 from shared.ports import (
     Claims,
     Collections,
@@ -46,6 +46,8 @@ class Upkeep:
     reading: Reading
     roster: Roster
     store: IndexStore
+    manifest: Callable[[Head, Collection], Manifest]
+    """Reads a manifest; may remember it, as upkeep looks at each head every few seconds."""
     files: IndexFiles
     shift: Shift
     room: Room

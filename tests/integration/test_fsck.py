@@ -211,6 +211,6 @@ def test_the_command_tells_and_repairs(tmp_path: Path) -> None:
     assert report["findings"][0]["kind"] == "file"
     assert report["findings"][0]["where"].endswith(f"{merged.id}/data.faiss")
     assert repaired.returncode == 0, repaired.stderr
-    assert "1 files repaired" in repaired.stdout
+    assert "1 file repaired" in repaired.stdout
     assert fsck(tmp_path).returncode == 0
     assert unknown.returncode == 2

@@ -24,7 +24,10 @@ from shared.indexing.turns import index_next
 from shared.ingest import deletion, submit
 from shared.searching.search import SearchRequest, search
 from shared.settings import MergeSettings
+from shared.trust.checking import check
+from shared.trust.repairing import repair
 from shared.upkeep.merging import relay_next
+from tests.trust import checker_of, repairer_of
 from tests.worlds import World
 
 
@@ -255,6 +258,62 @@ def test_a_process_that_has_a_snapshot_open_goes_on_with_it_and_says_so(world: W
     assert "Version 2 is damaged" in result.warnings[0]
     until(lambda: world.searcher.snapshots.problem is not None)
     assert len(world.chores.damages()) == 1
+
+
+def check_files(world: World) -> None:
+    """What `lamina fsck` and the scrub do: read every file again."""
+    check(checker_of(world), world.collection, sample=0)
+
+
+def test_what_is_found_damaged_while_it_is_open_is_not_read_any_more(world: World) -> None:
+    publish(world, "a", "one")
+    before = set(world.files("data.faiss"))
+    publish(world, "b", "two")
+    assert world.found("two")[0] == "b"
+    damage(world, before)
+
+    check_files(world)
+
+    until(lambda: world.search("one").version == 1)
+    result = world.search("one")
+    assert [hit.id for hit in result.hits] == ["a"]
+    assert "Version 2 is damaged" in result.warnings[0]
+
+
+def test_where_no_version_is_sound_the_sound_part_is_read_and_the_rest_named(world: World) -> None:
+    before = set(world.files("data.faiss"))
+    publish(world, "a", "one")
+    first = set(world.files("data.faiss")) - before
+    publish(world, "b", "two")
+    assert len(world.found("one")) == 2
+    damage(world, set(world.files("data.faiss")) - first)
+
+    check_files(world)
+
+    until(lambda: bool(world.search("one").warnings))
+    result = world.search("one")
+    assert (result.version, [hit.id for hit in result.hits]) == (2, ["b"])
+    assert "1 of its 2 passages are not searched" in result.warnings[0]
+    at_two = world.search("one", version=2)
+    assert at_two.warnings == result.warnings
+    with pytest.raises(CorruptFile, match="in quarantine"):
+        world.search("one", version=1)
+
+
+def test_after_a_repair_all_of_it_is_read_again(world: World) -> None:
+    publish(world, "a", "one")
+    before = set(world.files("data.faiss"))
+    publish(world, "b", "two")
+    assert world.found("two")[0] == "b"
+    damage(world, before)
+    report = check(checker_of(world), world.collection, sample=0)
+    until(lambda: world.search("one").version == 1)
+
+    repair(repairer_of(world), world.collection, report.damages)
+
+    until(lambda: world.search("two").version == 2)
+    result = world.search("two")
+    assert (result.hits[0].id, result.warnings) == ("b", ())
 
 
 @contextmanager

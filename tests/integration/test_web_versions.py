@@ -596,7 +596,7 @@ def test_damage_is_shown_wherever_somebody_looks(lamina: Installation, client: F
     assert get(client, "/versions/1")["damages"] == [listed]
     assert get(client, "")["damages"] == 1
     assert body_of(client.get("/api/v1/status"))["damages"] == 1
-    assert "Damaged files: 1" in " ".join(body_of(client.get("/readyz"))["warnings"])
+    assert "1 damaged file" in " ".join(body_of(client.get("/readyz"))["warnings"])
     problem_of(client.get("/api/v1/damages?collection=no"), 404, "collection-not-found")
     assert get(client, "/versions/0")["damages"] == []
 

@@ -118,7 +118,7 @@ def _active(chores: Chores) -> list[Chore]:
 def _damaged(damages: Sequence[Damage]) -> str:
     collections = {one.collection_id for one in damages}
     return (
-        f"Damaged files: {len(damages)}, in {len(collections)} collections. Nothing reads them; "
+        f"{len(damages)} damaged file(s) in {len(collections)} collection(s). Nothing reads them; "
         "searches go on with the last good version. `lamina fsck --repair` makes them anew."
     )
 

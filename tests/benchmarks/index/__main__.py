@@ -4,7 +4,7 @@ Vectors are generated (`clustered.py` says how); queries are of the same kind an
 index. Everything runs through Lamina's catalog and index files; beside it, in the same run,
 FAISS alone on the same vectors, and a rewrite of one FAISS file as the naive way to publish.
 
-    ./run bench index --quick              two minutes: 10,000 and 50,000 vectors
+    ./run bench index --quick              two minutes: 10,000 and 30,000 vectors
     ./run bench index                      10,000, 100,000 and 1,000,000 vectors
     ./run bench index --texts 20000        also WordNet glosses, really encoded
 """
@@ -204,7 +204,7 @@ def run_size(clusters: Clusters, size: int, options: argparse.Namespace) -> Figu
         say(f"{size:,} vectors: filling")
         figures: Figures = {"size": size} | fill(library, clusters, size)
         say(f"{size:,} vectors: laying out")
-        few = size >= _MANY and not options.all_policies
+        few = options.quick or (size >= _MANY and not options.all_policies)
         policies = _FEW_POLICIES if few else _POLICIES
         figures["policies"] = search_policies(library, clusters, options.queries, policies)
         hnsw = next(one for one in figures["policies"] if one["wanted"] == "hnsw")
@@ -328,7 +328,7 @@ def main() -> None:
     parser.add_argument(
         "--all-policies",
         action="store_true",
-        help=f"every policy from {_MANY:,} vectors on too; training lists takes long there",
+        help=f"every policy at {_MANY:,} vectors and more too; training lists takes long",
     )
     parser.add_argument("--queries", type=int, default=300, help="held-out queries")
     parser.add_argument("--rounds", type=int, default=30, help="publishes measured a size")
@@ -338,8 +338,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if options.quick:
-        options.sizes = options.sizes or [10_000, 50_000]
+        options.sizes = options.sizes or [10_000, 30_000]
         options.busy_seconds = min(options.busy_seconds, 10.0)
+        options.rounds = min(options.rounds, 15)
     options.sizes = sorted(options.sizes or [10_000, 100_000, 1_000_000])
     clusters = Clusters(_DIMENSION)
     figures: Figures = {"sizes": [run_size(clusters, one, options) for one in options.sizes]}

@@ -5,14 +5,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from httpx import Response
 from typer.testing import CliRunner
 
+from shared.cli.client import Refused
 from shared.cli.collections import parse_limit
 from shared.cli.commands import app
 from shared.cli.evaluating import read_qrels, read_queries
 from shared.cli.maintaining import numbers_in_words
 from shared.cli.terminal import Exit, Failure, code_of
-from shared.errors import BrokerUnavailable, ConfigurationError, InvalidRequest, ModelUnavailable
+from shared.errors import (
+    BrokerUnavailable,
+    ConfigurationError,
+    InvalidRequest,
+    LaminaError,
+    ModelUnavailable,
+    VersionExpired,
+)
 from tests.running import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -56,6 +65,32 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
     assert command == ("up",) or "--json" in shown
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_examples_are_lines_of_their_own(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"]).output
+
+    assert "\\b" not in shown
+    examples = [line for line in shown.splitlines() if " lamina " in line and "`" not in line]
+    assert all(line.count(" lamina ") == 1 for line in examples)
+
+
+def test_an_export_is_called_what_an_import_takes(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", "c", str(tmp_path / "c.txt")])
+
+    assert done.exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_single_fault_is_told_once() -> None:
+    fault = {"pointer": "/tag", "detail": "no name"}
+    problem = {"title": "Invalid request", "detail": "/tag: no name.", "errors": [fault]}
+
+    assert str(Refused(Response(422, json=problem))) == "Invalid request: /tag: no name. (HTTP 422)"
+
+    several = problem | {"errors": [fault, {"pointer": "/k", "detail": "too large"}]}
+    assert str(Refused(Response(422, json=several))).endswith("  /tag: no name\n  /k: too large")
+
+
 def test_the_help_lists_the_exit_codes_and_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
 
@@ -81,13 +116,12 @@ def test_user_commands_load_no_heavy_library() -> None:
     [
         (InvalidRequest("x"), Exit.USAGE),
         (ConfigurationError("x"), Exit.USAGE),
+        (VersionExpired("x"), Exit.USAGE),
         (BrokerUnavailable("x"), Exit.UNREACHABLE),
         (ModelUnavailable("x"), Exit.FAILED),
     ],
 )
-def test_errors_have_the_documented_exit_codes(
-    error: InvalidRequest | ConfigurationError | BrokerUnavailable | ModelUnavailable, code: Exit
-) -> None:
+def test_errors_have_the_documented_exit_codes(error: LaminaError, code: Exit) -> None:
     assert code_of(error) is code
 
 
