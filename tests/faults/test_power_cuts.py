@@ -348,9 +348,9 @@ Tell: TypeAlias = Callable[[Story], None]
 def test_whenever_the_power_fails_what_was_acknowledged_is_there(
     tmp_path: Path, migrated_file: Path, tell: Tell
 ) -> None:
-    """After every cut; the work goes on to its end after each fifth."""
+    """After every cut; the work goes on to its end after each tenth."""
     for number, moment in enumerate(moments(record(tmp_path / "story", migrated_file, tell))):
-        check(tmp_path / "after", moment, to_the_end=number % 5 == 0)
+        check(tmp_path / "after", moment, to_the_end=number % 10 == 0)
 
 
 @pytest.mark.slow

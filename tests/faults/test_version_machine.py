@@ -282,7 +282,7 @@ def test_whatever_happens_every_kept_version_stays_what_it_was(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=20,
+            max_examples=8,
             stateful_step_count=25,
             derandomize=True,
             database=None,

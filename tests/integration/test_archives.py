@@ -282,10 +282,17 @@ CRASHES = (
     "publish.committed:1",
     "publish.committed:2",
 )
+QUICK = (("importer", "import.segment_written:1"), ("workers", "publish.committed:1"))
 
 
-@pytest.mark.parametrize("point", CRASHES)
-@pytest.mark.parametrize("who", ["importer", "workers"])
+@pytest.mark.parametrize(
+    ("who", "point"),
+    [
+        pytest.param(who, point, marks=() if (who, point) in QUICK else pytest.mark.slow)
+        for who in ("importer", "workers")
+        for point in CRASHES
+    ],
+)
 def test_killed_in_the_middle_it_goes_on(tmp_path: Path, point: str, who: str) -> None:
     with World.open(tmp_path) as world:
         for number in range(3):

@@ -288,7 +288,7 @@ def report(figures: Figures) -> None:
             console.print(
                 f"open, {name}: {opened['open_ms']:.0f} ms, first search "
                 f"{opened['first_ms']:.1f} ms, second {opened['second_ms']:.2f} ms; memory "
-                f"{opened['private']:.0f} MiB own, {opened['rss']:.0f} MiB with shared pages"
+                f"{opened['anonymous']:.0f} MiB own, {opened['rss']:.0f} MiB with mapped pages"
             )
         if "busy" in one:
             busy = one["busy"]
