@@ -4,7 +4,7 @@ Vectors are generated (`clustered.py` says how); queries are of the same kind an
 index. Everything runs through Lamina's catalog and index files; beside it, in the same run,
 FAISS alone on the same vectors, and a rewrite of one FAISS file as the naive way to publish.
 
-    ./run bench index --quick              two minutes: 10,000 and 30,000 vectors
+    ./run bench index --quick              a few minutes: 10,000 and 30,000 vectors
     ./run bench index                      10,000, 100,000 and 1,000,000 vectors
     ./run bench index --texts 20000        also WordNet glosses, really encoded
 """
@@ -31,7 +31,7 @@ from shared.settings import limit_threads
 from tests.benchmarks.index import measuring
 from tests.benchmarks.index.busy import busy_searches
 from tests.benchmarks.index.clustered import Clusters
-from tests.benchmarks.index.library import Library
+from tests.benchmarks.index.collection import Library
 from tests.benchmarks.index.texts import encoded_glosses
 
 _DIMENSION = 384
@@ -323,7 +323,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="two minutes")
+    parser.add_argument("--quick", action="store_true", help="a few minutes")
     parser.add_argument("--sizes", type=int, nargs="+", help="numbers of vectors")
     parser.add_argument(
         "--all-policies",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shared.searching.batching import QueryBatcher
-from tests.benchmarks.index.library import Library
+from tests.benchmarks.index.collection import Library
 from tests.benchmarks.index.measuring import K, Spread
 from tests.models import default_store
 

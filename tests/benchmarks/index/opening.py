@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.benchmarks.index.clustered import Clusters
-from tests.benchmarks.index.library import Library
+from tests.benchmarks.index.collection import Library
 
 
 def memory() -> dict[str, float]:

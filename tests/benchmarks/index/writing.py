@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.index.clustered import Clusters
-from tests.benchmarks.index.library import Library
+from tests.benchmarks.index.collection import Library
 
 _BATCH = 1000
 _FIRST_DOCUMENT = 6_000_000
