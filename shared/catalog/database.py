@@ -2,6 +2,7 @@
 
 import os
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -174,13 +175,28 @@ def _open_sqlite(url: URL) -> _Engines:
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     # Without this the driver would open transactions by itself, and late (not IMMEDIATE).
     connection.isolation_level = None
+    _keep_log(connection)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         "secure_delete = ON",  # a purge must leave nothing; Debian's SQLite does so anyway
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_log(connection: Any) -> None:
+    """Switch the file to a write-ahead log, where SQLite does not wait for others by itself."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_FIRST_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -47,6 +47,8 @@ class Submission:
     collection: str
     source: str
     """Who sends: `api`, `form`, or the name of a queue."""
+    producer: str = ""
+    """Who of the source, as it says itself; shares are fair between producers."""
     documents: tuple[NewDocument, ...]
     key: str | None = None
     """The producer's idempotency key; belongs to the collection and the source."""
@@ -55,6 +57,10 @@ class Submission:
     lane: Lane = Lane.INTERACTIVE
     missing_ok: bool = False
     """To delete a document that is not there changes nothing, instead of being refused."""
+    extra: Metadata = field(default_factory=dict)
+    """Fields that came with it and mean nothing here; kept with the job."""
+    reply_to: str | None = None
+    """Where the producer waits for the receipt, if it does; see `shared/replies.py`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

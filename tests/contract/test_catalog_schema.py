@@ -46,6 +46,7 @@ def test_the_migrated_schema_is_the_declared_one(empty: str) -> None:
         "ix_attempts_active",
         "ix_claims_active",
         "ix_revisions_claimed",
+        "ix_revisions_failed",
         "ix_revisions_forgettable",
         "ix_revisions_queue",
         "ix_revisions_waiting",

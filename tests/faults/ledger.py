@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from shared.catalog import Database, SqlCollections, SqlReading
+from shared.catalog import Database, SqlCollections, SqlReading, SqlVersions
 from shared.index import FolderIndexStore
 from shared.indexing.publishing import read_manifest
 
@@ -68,8 +68,11 @@ class Ledger:
             found = Counter(records[one].external_id for one in ids)
             named = {
                 segment.id
-                for version in range(1, head.version + 1)
-                for segment in store.read_manifest(reading.version(collection.id, version)).segments
+                for kept in SqlVersions(database).kept(collection.id)
+                if kept.expired_at is None
+                for segment in store.read_manifest(
+                    reading.version(collection.id, kept.version)
+                ).segments
             }
             on_disk = {
                 folder.name

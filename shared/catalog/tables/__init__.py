@@ -35,7 +35,15 @@ from shared.catalog.tables.row import (
     Row,
 )
 from shared.catalog.tables.upkeep import ChoreRow, DamageRow, RecallRow
-from shared.catalog.tables.work import ClaimRow, JobRow, KeyRow, PassRow, ProcessRow, RejectionRow
+from shared.catalog.tables.work import (
+    ClaimRow,
+    FlowRow,
+    JobRow,
+    KeyRow,
+    PassRow,
+    ProcessRow,
+    RejectionRow,
+)
 
 __all__ = [
     "ACTIVE",
@@ -57,6 +65,7 @@ __all__ = [
     "CounterRow",
     "DamageRow",
     "DocumentRow",
+    "FlowRow",
     "HeadRow",
     "JobRow",
     "KeyRow",

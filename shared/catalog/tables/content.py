@@ -77,6 +77,7 @@ class RevisionRow(Row):
         partial(
             "ix_revisions_queue",
             "lane",
+            "turn",
             "id",
             "collection_id",
             "not_before",
@@ -93,6 +94,7 @@ class RevisionRow(Row):
             where="state IN ('pending', 'claimed')",
         ),
         partial("ix_revisions_claimed", "claim_id", where="state = 'claimed'"),
+        partial("ix_revisions_failed", "collection_id", "id", where="state = 'failed'"),
         # What may have a text that no version holds, though no version ever held it.
         partial(
             "ix_revisions_forgettable",
@@ -117,7 +119,15 @@ class RevisionRow(Row):
     crashes: Mapped[int]
     solo_crashes: Mapped[int]
     """Crashes while it was alone in its claim."""
+    turn: Mapped[int] = mapped_column(server_default=text("0"))
+    """Its place in its lane: lower first, then by id. See `flows.py`."""
+    suspect_of: Mapped[int | None]
+    """The claim that held it when its worker died, if that may have been its fault."""
+    suspects: Mapped[int | None]
+    """How many revisions of `suspect_of` the next claim may hold."""
     not_before: Mapped[float]
+    delayed_by: Mapped[str | None]
+    """Why it was last given back."""
     claim_id: Mapped[int | None] = mapped_column(ForeignKey("claims.id"))
     """The claim that holds it or finished it."""
     version: Mapped[int | None]

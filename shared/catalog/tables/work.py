@@ -1,6 +1,6 @@
 """Submissions as they came, and the work on them."""
 
-from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, PrimaryKeyConstraint, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.catalog.tables.row import NO_REUSE, Row, partial
@@ -18,8 +18,27 @@ class JobRow(Row):
     id: Mapped[str] = mapped_column(primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
     source: Mapped[str]
+    producer: Mapped[str] = mapped_column(server_default=text("''"))
+    """Who of its source sent it, as it says itself; empty if it does not."""
     key: Mapped[str | None]
     accepted_at: Mapped[float]
+    cancelled_at: Mapped[float | None]
+    extra: Mapped[str | None]
+    """JSON object of fields that came with it and mean nothing here; NULL for none."""
+
+
+class FlowRow(Row):
+    """Documents of one producer for one collection in one lane: what shares are fair between."""
+
+    __tablename__ = "flows"
+    __table_args__ = (PrimaryKeyConstraint("lane", "collection_id", "source", "producer"),)
+
+    lane: Mapped[int]
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    source: Mapped[str]
+    producer: Mapped[str]
+    finish: Mapped[int]
+    """The turn at which all that it has handed in so far would be done."""
 
 
 class KeyRow(Row):
@@ -57,6 +76,14 @@ class RejectionRow(Row):
     collection: Mapped[str | None]
     key: Mapped[str | None]
     received_at: Mapped[float]
+    form: Mapped[str] = mapped_column(server_default=text("'message'"))
+    """What `raw` is: `message` as the queue held it, or `documents` as JSON."""
+    size: Mapped[int | None]
+    """Bytes that came; `raw` may be their beginning only. NULL where nobody counted."""
+    replayed_at: Mapped[float | None]
+    """When it was accepted after all."""
+    job_id: Mapped[str | None]
+    """The job that it then became."""
     raw: Mapped[bytes]
 
 
@@ -76,6 +103,8 @@ class ClaimRow(Row):
     state: Mapped[str]
     """`active`, `closed`, `released` or `revoked`."""
     documents: Mapped[int]
+    characters: Mapped[int | None]
+    """Titles and texts of its documents; NULL where nobody counted."""
     closed_by: Mapped[str]
     claimed_at: Mapped[float]
     lease_until: Mapped[float]
@@ -111,3 +140,5 @@ class ProcessRow(Row):
     kind: Mapped[str]
     started_at: Mapped[float]
     beat_at: Mapped[float]
+    detail: Mapped[str | None]
+    """JSON object: what it says of itself (schema revision, encoders, trouble)."""
