@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -48,6 +48,8 @@ class Opened:
     """Parsed, of bounded depth, not yet checked."""
     message_id: str | None
     """The producer's task id, if there is one."""
+    host: str | None = None
+    """Host that a Celery client says it runs on, if it does."""
 
 
 def open_message(raw: bytes, *, most_values: int | None = None) -> Opened:
@@ -122,7 +124,8 @@ class _Envelope:
         self._check(headers, "headers", "/headers")
         self._check(body, "body", "/body")
         args, kwargs, _ = cast("Sequence[Json]", body)
-        return _opened(headers["task"], args, kwargs, self.message_id)
+        opened = _opened(headers["task"], args, kwargs, self.message_id)
+        return replace(opened, host=_host(headers.get("origin")))
 
     @property
     def message_id(self) -> str | None:
@@ -180,6 +183,14 @@ def _opened(task: Json, args: Json, kwargs: Json, message_id: str | None) -> Ope
         payload=cast("Mapping[str, Json]", payload),
         message_id=message_id,
     )
+
+
+def _host(origin: Json) -> str | None:
+    """Return the host of Celery's `origin`, which is `gen1234@host` or `1234@host`.
+
+    Without the process: else each restart of a producer would be a producer of its own.
+    """
+    return origin.rpartition("@")[2] if isinstance(origin, str) and "@" in origin else None
 
 
 def _first_id(*candidates: Json) -> str | None:

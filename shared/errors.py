@@ -12,12 +12,15 @@
     - ReceiptNotFound
     - VersionNotFound
     - TagNotFound
+    - DeadLetterNotFound
     - EncoderNotInstalled
+    - KeyNotFound
   - CollectionExists
   - VersionExpired
   - OutOfSpace                   too little disk is left: nothing new is taken
   - ArchiveRefused               an archive or backup is damaged or not one of Lamina's
   - Overloaded                   too many waiters or too much waiting: come back later
+    - RateLimited              this key or address asked too often
   - ModelRefused                 a model directory asks for what Lamina cannot honour
   - ModelUnavailable             a model could not be fetched, or its hash is wrong
   - UnencodableDocument          this one document cannot be encoded; others can
@@ -125,10 +128,22 @@ class TagNotFound(NotFound):
     title = "No such tag"
 
 
+class DeadLetterNotFound(NotFound):
+    """No document that failed and no message that was refused has this id."""
+
+    title = "No such dead letter"
+
+
 class EncoderNotInstalled(NotFound):
     """No encoder of this name is installed; `lamina models pull NAME` installs one."""
 
     title = "Encoder not installed"
+
+
+class KeyNotFound(NotFound):
+    """No API key has this id."""
+
+    title = "No such key"
 
 
 class CollectionExists(LaminaError):
@@ -159,6 +174,17 @@ class Overloaded(LaminaError):
     """Too much is waiting; try again later."""
 
     title = "Overloaded"
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int = 1) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        """When it is worth trying again, as far as can be told."""
+        super().__init__(detail)
+
+
+class RateLimited(Overloaded):
+    """Too many requests came with this key, or from this address."""
+
+    title = "Too many requests"
 
 
 class ModelRefused(LaminaError):

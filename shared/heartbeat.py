@@ -13,8 +13,9 @@ log = structlog.get_logger(__name__)
 class Heartbeat:
     """Calls *beat* every so many *seconds* in a thread, until it is stopped or has lost.
 
-    A beat that raises `Retryable` is tried again at the next one: a lease outlives two that are
-    missed. Any other error of ours means that what was kept alive is lost.
+    A beat that raises `Retryable` is tried again soon: a lease outlives some that are missed, and
+    whoever judges it waits for the living after an outage. Any other error of ours means that
+    what was kept alive is lost.
     """
 
     def __init__(self, beat: Callable[[], None], seconds: float, *, name: str) -> None:
@@ -36,11 +37,14 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(self._seconds):
+        pause = self._seconds
+        while not self._over.wait(pause):
+            pause = self._seconds
             try:
                 self._beat()
             except Retryable as error:
                 log.debug("beat_missed", of=self._name, error=str(error))
+                pause = self._seconds / 5
             except LaminaError as error:
                 log.warning("lease_lost", of=self._name, error=str(error))
                 self.lost = error

@@ -115,7 +115,7 @@ def _parse(
     text = _parse_text(raw, "text", pointer, limits.text_characters, faults)
     if len(faults) == found and not title.strip() and not text.strip():
         faults.append(Fault(pointer, "needs a `text` or a `title` that is not blank"))
-    metadata = _parse_metadata(raw.get("metadata"), pointer, limits, faults)
+    metadata = parse_metadata(raw.get("metadata"), f"{pointer}/metadata", limits, faults)
     version = parse_external_version(
         raw.get("external_version"), f"{pointer}/external_version", faults
     )
@@ -175,10 +175,10 @@ def _parse_text(
     return value
 
 
-def _parse_metadata(
-    raw: Json, pointer: str, limits: DocumentLimits, faults: list[Fault]
+def parse_metadata(
+    raw: Json, where: str, limits: DocumentLimits, faults: list[Fault]
 ) -> Mapping[str, Json]:
-    where = f"{pointer}/metadata"
+    """Return an object of a producer's own; what is wrong with it is added to *faults*."""
     if raw is None:
         return {}
     if not isinstance(raw, Mapping):

@@ -5,24 +5,30 @@ one by the receipt that the intake gave it. So a message that is read again afte
 recognised, while two equal pushes that a producer meant stay two.
 
 Unknown fields: envelope, headers, properties and the top level of a payload may hold any, so
-that producers of a later v1 can talk to this one; they have no effect. A document may not,
-since a misspelt `text` would be lost: what a producer wants kept goes into its `metadata`.
+that producers of a later v1 can talk to this one; they have no effect. Those of the payload are
+kept with the job, within the limits of metadata. A document may hold none, since a misspelt `text`
+would be lost: what a producer wants kept with it goes into its `metadata`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
 from shared import schemas
 from shared.deletions import parse_deletion
-from shared.domain import DocumentLimits, Json, Lane, Rejection, Submission
+from shared.domain import DocumentLimits, Json, Lane, Metadata, Rejection, Submission
 from shared.envelopes import Malformed, Opened, open_message
 from shared.errors import Fault, InvalidRequest, TooLarge
-from shared.ingest import parse_submission
+from shared.ingest import parse_metadata, parse_submission
 
 _MOST_DETAIL = 2000
 _MAX_COLLECTION = 255
+_MAX_PRODUCER = 100
 _LANES = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
+_KNOWN = frozenset({"collection", "key", "lane", "documents", "producer", "reply_to"})
+_FIELDS = {schemas.SUBMIT: _KNOWN, schemas.DELETE: _KNOWN | {"ids"}}
+_REPLY_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +56,7 @@ def parse(
             message that brings neither a key nor an id.
     """
     key = receipt
-    collection = None
+    collection = reply_to = None
     try:
         if len(raw) > limits.message_bytes:
             detail = f"The message has {len(raw)} bytes; at most {limits.message_bytes}."
@@ -60,7 +66,9 @@ def parse(
             key = f"message:{opened.message_id}"
         key = _stated(opened.payload.get("key"), limits.documents.key_characters) or key
         collection = _stated(opened.payload.get("collection"), _MAX_COLLECTION)
-        return _submission(opened, limits.documents, source=source, key=key)
+        reply_to = _reply_name(opened.payload.get("reply_to"))
+        submission = _submission(opened, limits.documents, source=source, key=key)
+        return replace(submission, reply_to=reply_to, raw=raw)
     except Malformed as error:
         reason, detail = error.reason, error.detail
         if error.message_id:
@@ -77,6 +85,8 @@ def parse(
         detail=_storable(detail),
         collection=collection,
         key=key,
+        size=len(raw),
+        reply_to=reply_to,
     )
 
 
@@ -91,6 +101,9 @@ def _submission(opened: Opened, limits: DocumentLimits, *, source: str, key: str
     if collection is None:
         fault = Fault("/collection", "holds characters that no collection's name has")
         raise InvalidRequest(faults=[fault])
+    if payload.get("reply_to") is not None and not _reply_name(payload["reply_to"]):
+        # In Python, unlike in a JSON Schema, the end of a pattern may be before a last line break.
+        raise InvalidRequest(faults=[Fault("/reply_to", "must not end with a line break")])
     own = cast("str | None", payload.get("key"))
     lane = _LANES[cast("str", payload.get("lane", "bulk"))]
     if opened.task == schemas.DELETE:
@@ -101,8 +114,36 @@ def _submission(opened: Opened, limits: DocumentLimits, *, source: str, key: str
         submission = parse_submission(
             payload["documents"], limits, collection=collection, source=source, key=own, lane=lane
         )
-    # Limits are for keys that producers make, not for those made here.
-    return submission if own else replace(submission, key=key)
+    return replace(
+        submission,
+        # Limits are for keys that producers make, not for those made here.
+        key=own or key,
+        producer=_producer(opened),
+        extra=_extra(opened, limits),
+    )
+
+
+def _producer(opened: Opened) -> str:
+    """Return who sent it: as the payload says, else the host that a Celery client names."""
+    stated = opened.payload.get("producer")
+    if stated is None:
+        return _stated(opened.host, _MAX_PRODUCER) or ""
+    if producer := _stated(stated, _MAX_PRODUCER):
+        return producer
+    fault = Fault("/producer", f"must be 1 to {_MAX_PRODUCER} printable characters")
+    raise InvalidRequest(faults=[fault])
+
+
+def _extra(opened: Opened, limits: DocumentLimits) -> Metadata:
+    """Return the fields that mean nothing here."""
+    known = _FIELDS[opened.task]
+    unknown = {name: value for name, value in opened.payload.items() if name not in known}
+    faults: list[Fault] = []
+    extra = parse_metadata(unknown, "", limits, faults)
+    if faults:
+        about = [Fault("", f"the object of its unknown fields {one.detail}") for one in faults]
+        raise InvalidRequest(faults=about)
+    return extra
 
 
 def _check_counts(payload: Mapping[str, Json], limits: DocumentLimits) -> None:
@@ -118,6 +159,11 @@ def _stated(value: Json, most: int) -> str | None:
     if isinstance(value, str) and 1 <= len(value) <= most and value.isprintable():
         return value
     return None
+
+
+def _reply_name(value: Json) -> str | None:
+    """Return *value* if it may be the name of a place for replies."""
+    return value if isinstance(value, str) and _REPLY_NAME.fullmatch(value) else None
 
 
 def _storable(text: str) -> str:

@@ -10,6 +10,8 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.virtual import Channel
 
+from shared.errors import BrokerUnavailable
+
 INDEX_TASK = "lamina.index"
 
 _EXPIRES_SECONDS = 30
@@ -83,6 +85,57 @@ class CeleryBell:
                 sent = line.send()
                 self._closing.wait(_PAUSE_SECONDS if sent else _OUTAGE_PAUSE_SECONDS)
         line.close()
+
+
+class BrokerMessages:
+    """The port `Messages`: asks the broker each time, over a connection of its own."""
+
+    def __init__(self, broker_url: str, queue: str) -> None:
+        """Look at *queue*, the one that other apps push to."""
+        self._url = broker_url
+        self._queue = queue
+
+    def waiting(self) -> int:
+        """Return how many messages no intake has taken yet.
+
+        Raises:
+            BrokerUnavailable: the broker is away, or there is no such queue yet.
+        """
+        if not self._url:
+            raise BrokerUnavailable("This process was not told of a broker (LAMINA_BROKER_URL).")
+        connection = Connection(
+            self._url,
+            connect_timeout=_TIMEOUT_SECONDS,
+            transport_options={
+                "socket_timeout": _TIMEOUT_SECONDS,
+                "socket_connect_timeout": _TIMEOUT_SECONDS,
+                "max_retries": 0,
+            },
+        )
+        faults: tuple[type[BaseException], ...] = (
+            OperationalError,
+            OSError,
+            *connection.connection_errors,
+        )
+        try:
+            return self._count(connection)
+        except faults as error:
+            raise BrokerUnavailable(f"The broker: {error}") from error
+        finally:
+            connection.collect(socket_timeout=0.1)
+
+    def _count(self, connection: Connection) -> int:
+        channel = cast("Channel", connection.default_channel)
+        is_amqp = connection.transport.driver_type == "amqp"
+        if is_amqp:
+            connection.connection.transport.sock.settimeout(_TIMEOUT_SECONDS)
+        absent: tuple[type[BaseException], ...] = connection.channel_errors
+        try:
+            return int(channel.queue_declare(queue=self._queue, passive=True).message_count)
+        except absent as error:
+            if not is_amqp:
+                return 0  # Redis has no queue that is empty
+            raise BrokerUnavailable(f"RabbitMQ, queue {self._queue!r}: {error}") from error
 
 
 class _Line:

@@ -7,44 +7,60 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+from shared.access.keyring import Keyring
 from shared.catalog import (
     Database,
+    SqlAudit,
     SqlChores,
     SqlClaims,
     SqlCollections,
+    SqlDeadLetters,
     SqlDump,
     SqlInbox,
+    SqlKeys,
+    SqlMatching,
     SqlPublications,
     SqlReading,
     SqlRecords,
     SqlRoster,
     SqlVersions,
+    SqlWaiting,
 )
 from shared.collecting import create_collection
+from shared.dead_letters import DeadLetterOffice
 from shared.domain import DocumentLimits
+from shared.domain.filters import FilterLimits
 from shared.encoder import ModelStore
 from shared.errors import CollectionExists, CollectionNotFound, ConfigurationError
 from shared.index import FORMAT, choose, open_store, restyle
-from shared.indexing.pace import Pace
+from shared.indexing.bench import Bench
+from shared.indexing.pace import Backoff, Pace
 from shared.indexing.publishing import read_manifest
-from shared.indexing.turns import Bench
+from shared.messages import MessageLimits
 from shared.ports import (
+    Audit,
     Bell,
     Chores,
     Claims,
     Collections,
+    DeadLetters,
     Encoders,
     Inbox,
     IndexFiles,
     IndexStore,
+    Keys,
+    Messages,
     Publications,
     Reading,
     Records,
     Roster,
     Versions,
+    Waiting,
 )
-from shared.queue import CeleryBell
+from shared.queue import BrokerMessages, CeleryBell
 from shared.searching.batching import QueryBatcher
+from shared.searching.narrowing import Narrowing
+from shared.searching.queries import SearchLimits
 from shared.searching.recall import RecallSampler
 from shared.searching.search import Searcher
 from shared.searching.snapshots import Snapshots, Stacks
@@ -56,10 +72,15 @@ from shared.trust.checking import Checker
 from shared.trust.purging import Purger
 from shared.trust.repairing import Repairer
 from shared.upkeep.chores import Shift
+from shared.upkeep.clockwatch import ClockWatch
 from shared.upkeep.remains import Keeper
-from shared.upkeep.room import GuardedInbox, Room
+from shared.upkeep.room import Room
 from shared.upkeep.upkeep import Upkeep
 from shared.versions.shelf import Shelf
+from shared.waiting.admission import GuardedInbox
+from shared.waiting.backlog import Backlog
+from shared.waiting.forecast import Forecast
+from shared.waiting.why import Enquiry
 
 DEFAULT_COLLECTION = "default"
 _MANIFESTS = 256  # remembered by an upkeep process, about 10 kB each
@@ -78,12 +99,20 @@ class Services:
     publications: Publications
     reading: Reading
     records: Records
+    dead_letters: DeadLetters
     roster: Roster
     versions: Versions
     chores: Chores
+    keys: Keys
+    keyring: Keyring
+    audit: Audit
     store: IndexStore
     files: IndexFiles
     room: Room
+    waiting: Waiting
+    forecast: Forecast
+    backlog: Backlog
+    messages: Messages
     encoders: Encoders
     bell: Bell
     snapshots: Snapshots
@@ -115,7 +144,7 @@ def open_services(
         encoders: in place of the installed models.
         bell: in place of the broker's.
     """
-    database = Database(settings.catalog_url)
+    database = Database(settings.catalog_url, skewed=settings.clock_skewed)
     collections = SqlCollections(database)
     reading = SqlReading(database)
     records = SqlRecords(database)
@@ -126,8 +155,11 @@ def open_services(
         loaded=settings.encoding.loaded,
     )
     queries = QueryBatcher(encoders)
+    matching = SqlMatching(database)
     versions, chores = SqlVersions(database), SqlChores(database)
+    roster, waiting = SqlRoster(database), SqlWaiting(database)
     room = Room(store, settings.storage.min_free_bytes)
+    forecast = Forecast(waiting, roster)
     recall = RecallSampler(chores, share=settings.reader.recall_share)
     snapshots = Snapshots(
         Stacks(
@@ -145,22 +177,32 @@ def open_services(
         old_kept=settings.reader.old_versions,
     )
     limits = settings.limits
+    keys = SqlKeys(database)
+    backlog = Backlog(waiting, forecast, limits.backlog)
     return Services(
         settings=settings,
         limits=document_limits(settings),
         database=database,
         collections=collections,
-        inbox=GuardedInbox(SqlInbox(database, kept_bytes=limits.rejected_bytes), room),
+        inbox=GuardedInbox(SqlInbox(database, kept_bytes=limits.rejected_bytes), room, backlog),
         claims=SqlClaims(database),
         publications=SqlPublications(database),
         reading=reading,
         records=records,
-        roster=SqlRoster(database),
+        dead_letters=SqlDeadLetters(database, kept_bytes=limits.rejected_bytes),
+        roster=roster,
         versions=versions,
         chores=chores,
+        keys=keys,
+        keyring=Keyring(keys, settings.read_admin_key()),
+        audit=SqlAudit(database),
         store=store,
         files=store,
         room=room,
+        waiting=waiting,
+        forecast=forecast,
+        backlog=backlog,
+        messages=BrokerMessages(settings.broker_url, settings.broker.queue),
         encoders=encoders,
         bell=bell or CeleryBell(settings.broker_url),
         snapshots=snapshots,
@@ -177,6 +219,9 @@ def open_services(
             max_k=limits.k,
             after_seconds=limits.after_seconds,
             waiters=threading.BoundedSemaphore(limits.waiters),
+            matching=matching,
+            narrowing=Narrowing(matching, kept_bytes=settings.reader.filter_bytes),
+            limits=search_limits(settings),
         ),
     )
 
@@ -195,6 +240,8 @@ def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: Fal
         pace=Pace(seconds=encoding.claim_seconds),
         lease_seconds=encoding.lease_seconds,
         max_documents=encoding.claim_documents,
+        max_crashes=encoding.max_crashes,
+        backoff=Backoff(encoding.retry_seconds, encoding.longest_retry_seconds),
         stopping=stopping,
     )
 
@@ -227,6 +274,28 @@ def open_upkeep(services: Services, *, stopping: Callable[[], bool] = lambda: Fa
         merges=partial(choose, settings=merge),
         relays=partial(restyle, settings=merge, newest_format=FORMAT),
         max_crashes=services.settings.encoding.max_crashes,
+        clock=open_clock(services),
+        claim_seconds=services.settings.encoding.lease_seconds,
+    )
+
+
+def open_clock(services: Services) -> ClockWatch:
+    """Return what this process needs to judge leases by the catalog's clock."""
+    longest = longest_lease(services.settings)
+    return ClockWatch(
+        services.roster,
+        lease_seconds=longest,
+        # An import holds back its documents for two leases (`shared/transfer/delivering.py`).
+        delay_seconds=max(2 * longest, services.settings.encoding.longest_retry_seconds),
+    )
+
+
+def longest_lease(settings: Settings) -> float:
+    """Return the longest that a claim, a chore or a version held lives without a heartbeat."""
+    return max(
+        settings.encoding.lease_seconds,
+        settings.merge.lease_seconds,
+        settings.reader.lease_seconds,
     )
 
 
@@ -309,6 +378,31 @@ def open_dock(services: Services) -> Dock:
         worker=process_name(),
         lease_seconds=encoding.lease_seconds,
         max_crashes=encoding.max_crashes,
+        clock=open_clock(services),
+    )
+
+
+def open_enquiry(services: Services) -> Enquiry:
+    """Return what this process needs to tell why something waits."""
+    return Enquiry(
+        records=services.records,
+        waiting=services.waiting,
+        forecast=services.forecast,
+        roster=services.roster,
+        inbox=services.inbox,
+        room=services.room,
+        messages=services.messages,
+    )
+
+
+def open_dead_letter_office(services: Services) -> DeadLetterOffice:
+    """Return what this process needs to do something about dead letters."""
+    return DeadLetterOffice(
+        dead_letters=services.dead_letters,
+        bell=services.bell,
+        room=services.room,
+        backlog=services.backlog,
+        limits=message_limits(services.settings),
     )
 
 
@@ -357,6 +451,32 @@ def document_limits(settings: Settings) -> DocumentLimits:
         metadata_bytes=limits.metadata_bytes,
         metadata_depth=limits.metadata_depth,
         key_characters=limits.key_characters,
+    )
+
+
+def message_limits(settings: Settings) -> MessageLimits:
+    """Return the limits that messages of the queue are checked against."""
+    limits = settings.limits
+    return MessageLimits(
+        documents=document_limits(settings),
+        message_bytes=limits.message_bytes,
+        message_values=limits.message_values,
+        rejected_bytes=limits.rejected_bytes,
+    )
+
+
+def search_limits(settings: Settings) -> SearchLimits:
+    """Return the limits that questions are checked against."""
+    limits = settings.limits
+    return SearchLimits(
+        filter=FilterLimits(
+            characters=limits.filter_characters,
+            nodes=limits.filter_conditions,
+            values=limits.filter_values,
+        ),
+        queries=limits.queries,
+        depth=limits.depth,
+        passages=limits.passages,
     )
 
 

@@ -53,6 +53,12 @@ class BrokerSettings(_Group):
     """Deliveries after which RabbitMQ gives up a message that is never stored; it is kept as
     rejected. Fixed when the queue is made."""
 
+    replies: PositiveInt = 1000
+    """Replies kept for a producer that does not fetch them, in Redis; older ones are dropped."""
+
+    reply_seconds: PositiveInt = 3600
+    """How long a reply waits for its producer, seconds."""
+
 
 class WebSettings(_Group):
     """The web process."""
@@ -68,6 +74,32 @@ class WebSettings(_Group):
 
     secure_cookies: bool = False
     """Send session cookies over HTTPS only; set it behind a TLS proxy."""
+
+    proxies: Annotated[int, Field(ge=0)] = 0
+    """Proxies in front, each of which adds to `X-Forwarded-For`, `-Proto` and `-Host`; as many of
+    the last values there are believed."""
+
+    arrival_seconds: PositiveFloat = 20.0
+    """How long a request may take to arrive, seconds; each 10 kB that came of it adds one."""
+
+
+class AccessSettings(_Group):
+    """Keys, sessions, rates, and the record of administrative acts."""
+
+    session_hours: PositiveFloat = 168.0
+    """How long a sign-in to the pages lasts, hours; it ends earlier with its key."""
+
+    requests_per_second: Annotated[float, Field(ge=0)] = 0.0
+    """Requests that one key may make a second, on average; 0 for no limit."""
+
+    burst_seconds: PositiveInt = 10
+    """Over how long that average is taken, seconds: as much may come at once."""
+
+    failed_sign_ins: Annotated[int, Field(ge=0)] = 10
+    """Wrong keys that one address may try a minute; 0 for no limit."""
+
+    audit_days: PositiveFloat = 365.0
+    """How long administrative acts are remembered, days."""
 
 
 class LimitSettings(_Group):
@@ -110,11 +142,33 @@ class LimitSettings(_Group):
     k: PositiveInt = 1000
     """Most hits of one search."""
 
+    queries: PositiveInt = 32
+    """Queries in one search request."""
+
+    passages: PositiveInt = 10_000
+    """Passages that one search request may ask for: of every query, `k` times `passages`."""
+
+    depth: PositiveInt = 10_000
+    """Documents of one answer that can be paged through."""
+
+    filter_characters: PositiveInt = 4000
+    """Length of a filter."""
+
+    filter_conditions: PositiveInt = 100
+    """Conditions in one filter, each `and`, `or` and `not` counted too."""
+
+    filter_values: PositiveInt = 1000
+    """Values in all `in` lists of one filter together."""
+
     after_seconds: PositiveFloat = 10.0
     """Longest a search waits for the job named by `after`, seconds."""
 
     waiters: PositiveInt = 16
     """Searches of one web process that may wait for a job at the same time."""
+
+    backlog: PositiveInt = 1_000_000
+    """Documents that may wait, accepted and not settled yet; past it nothing more is taken. The
+    last tenth is kept for the interactive lane. A million small ones take about 1 GB of catalog."""
 
     rejected_bytes: PositiveInt = 1024 * 1024
     """How much of a rejected message is kept, bytes."""
@@ -145,6 +199,27 @@ class EncodingSettings(_Group):
     max_crashes: PositiveInt = 3
     """A document that ends its worker this often while alone in its claim is given up."""
 
+    hang_seconds: PositiveFloat = 300.0
+    """A worker whose encoder takes longer than this for one pass, or for cutting one document,
+    ends itself, as if the document had killed it. On a slow core that it shares, a pass of 2,000
+    tokens takes a large model (335 million parameters) about two minutes; raise this for larger
+    ones. Cutting a text of 5,000,000 characters took 17 seconds of a core."""
+
+    retry_seconds: PositiveFloat = 2.0
+    """How long a claim waits at first that failed by no document's fault (a model is damaged, the
+    disk is full); twice as long each time in a row."""
+
+    longest_retry_seconds: PositiveFloat = 60.0
+    """The longest that such a claim waits, seconds."""
+
+    memory_bytes: Annotated[int, Field(ge=0)] = 4 * 1024**3
+    """Resident memory from where an index worker ends itself between two claims, bytes, so that a
+    fresh one takes its place; 0 for never. A worker with one base model needs about 0.5 GB."""
+
+    recycle_seconds: PositiveFloat = 60.0
+    """How long a worker works at least before its memory ends it: were `memory_bytes` less than
+    a fresh one needs, it would do nothing but start."""
+
     nice: Annotated[int, Field(ge=0, le=19)] = 19
     """Priority of index workers, so that searches stay fast (19 is the lowest)."""
 
@@ -166,6 +241,9 @@ class ReaderSettings(_Group):
 
     lease_seconds: PositiveFloat = 60.0
     """How long an older version that is open is held back from expiry without a heartbeat."""
+
+    filter_bytes: PositiveInt = 128 * 1024**2
+    """Memory of a web process for the vectors that recent filters let through, bytes."""
 
     recall_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of live queries that are compared with the exact answer, when the web process has
@@ -276,11 +354,15 @@ class Settings(BaseSettings):
     url: str | None = None
     """Where the CLI finds Lamina; by default `http://host:port`."""
 
+    key: SecretStr | None = None
+    """Key that commands bring; the admin key if empty."""
+
     database_url: SecretStr | None = None
     """Catalog database, `postgresql+psycopg://…`; by default SQLite in `data_dir`."""
 
     admin_key: SecretStr | None = None
-    """Key that every request must bring (`Authorization: Bearer …`); 20 characters or more."""
+    """A key for everything (`Authorization: Bearer …`), beside those of `lamina keys create`; 20
+    characters or more."""
 
     admin_key_file: Path | None = None
     """File that holds the admin key, instead of `admin_key`."""
@@ -291,11 +373,19 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
+    stop_seconds: Annotated[float, Field(ge=3)] = 15.0
+    """How long a worker, intake or upkeep process may take to end after it was told to; then it
+    gives back what it holds and is gone. A container's grace period must be longer."""
+
     fail_at: str = ""
     """For tests: the failure point where the process dies (`shared/failpoints.py`)."""
 
+    clock_skewed: bool = False
+    """For tests: whether the catalog's clock can be put forward and back."""
+
     broker: BrokerSettings = BrokerSettings()
     web: WebSettings = WebSettings()
+    access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
     encoding: EncodingSettings = EncodingSettings()
     reader: ReaderSettings = ReaderSettings()

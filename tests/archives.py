@@ -47,6 +47,7 @@ def dock_of(world: World, *, lease_seconds: float = 2.0) -> Dock:
         worker="host:8",
         lease_seconds=lease_seconds,
         max_crashes=3,
+        clock=world.clock_watch(),
     )
 
 

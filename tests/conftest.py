@@ -1,6 +1,7 @@
 """Fixtures that every layer shares."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from shared.catalog import Database
+from tests.brokers import client, rabbit, rabbit_server, server
 from tests.object_storage import ObjectStorage, serve
 from tests.postgres import Postgres, postgres
 
-__all__ = ["postgres"]
+__all__ = ["client", "postgres", "rabbit", "rabbit_server", "server"]
+
+# A shell's background job ignores SIGINT, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The machines are shared and slow at times: how long an example takes says nothing.
 settings.register_profile("lamina", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,6 +9,7 @@ from shared.ingest import deletion, submit
 from shared.upkeep.chores import Shift
 from shared.upkeep.merging import merge_next
 from shared.upkeep.remains import Keeper
+from tests.heads import head_of_kept
 from tests.worlds import World
 
 
@@ -75,14 +76,8 @@ def keys_on_disk(world: World) -> set[str]:
 
 
 def head_of(world: World, version: KeptVersion) -> Head:
-    """Return where a version's manifest is."""
-    return Head(
-        collection_id=world.collection.id,
-        version=version.version,
-        manifest_file=version.manifest_file,
-        manifest_sha256=version.manifest_sha256,
-        published_at=version.published_at,
-    )
+    """Return where a version of the world's collection has its manifest."""
+    return head_of_kept(world.collection.id, version)
 
 
 def contents(world: World) -> dict[int, list[tuple[str, str]]]:

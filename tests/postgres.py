@@ -82,6 +82,11 @@ class Postgres:
             )
             return len(ended.fetchall())
 
+    @property
+    def socket(self) -> str:
+        """Path of the Unix socket that it listens on."""
+        return str(self._folder / ".s.PGSQL.5432")
+
     def stop(self) -> None:
         """Stop it and remove its folder."""
         # At once: its data is thrown away, so it need not be written out first.

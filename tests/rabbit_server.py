@@ -76,11 +76,20 @@ class RabbitServer:
 
     def make_accounts(self) -> None:
         """Run the commands that README tells an operator to run."""
-        text = README.read_text(encoding="utf-8")
-        lines = re.findall(r"^rabbitmqctl (.*)$", text, flags=re.MULTILINE)
-        assert len(lines) == 4
-        for line in lines:
-            self.control(*(PASSWORDS.get(word, word) for word in shlex.split(line)))
+        for words in _commands():
+            self.control(*words)
+
+    def give_rights(self) -> None:
+        """Give the accounts their rights again, as README says."""
+        for words in _commands():
+            if words[0] == "set_permissions":
+                self.control(*words)
+
+    def let_fetch_replies(self) -> None:
+        """Give the app's account the rights that README gives to one that waits for replies."""
+        (push,) = [words for words in _commands() if words[:2] == ["set_permissions", "orders"]]
+        (replies,) = set(re.findall(r"'(\^lamina\\.reply[^']*)'", _readme()))
+        self.control(*(replies if word == "^$" else word for word in push))
 
     def connect(self) -> Connection:
         return Connection(self.url, connect_timeout=5)
@@ -192,6 +201,17 @@ log.file.level = warning
 
 _ERLANG = "+S 2:2 +A 16 -kernel inet_dist_use_interface {127,0,0,1}"
 """Few threads, since the machines of tests are small; and no port beyond loopback."""
+
+
+def _readme() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+def _commands() -> list[list[str]]:
+    """Return the commands that README tells an operator to run, with passwords."""
+    lines = re.findall(r"^rabbitmqctl (.*)$", _readme(), flags=re.MULTILINE)
+    assert len(lines) == 4
+    return [[PASSWORDS.get(word, word) for word in shlex.split(line)] for line in lines]
 
 
 def find_programs() -> Path:

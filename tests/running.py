@@ -42,8 +42,16 @@ def free_port() -> int:
 class RunningLamina:
     """`lamina up` and its children. `environment` adds settings; folder and ports outlive it."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        """Take a folder; a start, or one process's, may take *start_seconds*."""
         self.data_dir = data_dir.absolute()
+        self._start_seconds = start_seconds
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("LAMINA_")
         } | {
@@ -91,6 +99,13 @@ class RunningLamina:
         return self.run("broker-url").stdout.strip()
 
     @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy address of its catalog."""
+        return self.environment.get(
+            "LAMINA_DATABASE_URL", f"sqlite:///{self.data_dir / 'catalog.db'}"
+        )
+
+    @property
     def terminal(self) -> str:
         """What `lamina up` has printed."""
         return self._terminal.read_text(encoding="utf-8", errors="replace")
@@ -108,7 +123,11 @@ class RunningLamina:
 
     def pids(self, role: str) -> Sequence[int]:
         """Return the living processes of a role: broker, intake, upkeep, index or web."""
-        pids = [one["pid"] for one in self.state()["processes"] if one["role"] == role]
+        try:
+            processes = self.state()["processes"]
+        except FileNotFoundError:  # it starts, or does not run
+            return []
+        pids = [one["pid"] for one in processes if one["role"] == role]
         return [pid for pid in pids if pid is not None and _is_alive(pid)]
 
     def processes(self) -> list[psutil.Process]:
@@ -127,8 +146,10 @@ class RunningLamina:
 
     # --- what can be done to it ---------------------------------------------------------
 
-    def run(self, *arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[str]":
-        """Run a command of the command line against it."""
+    def run(
+        self, *arguments: str, stdin: bytes = b"", seconds: float = 100.0
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command of the command line against it, for at most so long."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "shared.cli", *arguments],
             input=stdin,
@@ -136,7 +157,7 @@ class RunningLamina:
             env=self.environment,
             cwd=self.data_dir.parent,
             check=False,
-            timeout=100,
+            timeout=seconds,
         )
         return subprocess.CompletedProcess(
             done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -160,7 +181,7 @@ class RunningLamina:
 
     def wait_until_ready(self) -> None:
         """Wait until it says so, and web says so too."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         while "Lamina is ready" not in self.terminal or not self._answers():
             self._assert_runs(deadline)
             time.sleep(0.05)
@@ -187,7 +208,7 @@ class RunningLamina:
 
     def wait_for_another(self, role: str, pid: int) -> int:
         """Wait until a role has a process that is not *pid* and is ready; return its pid."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         while not (found := [one for one in self.pids(role) if one != pid]):
             self._assert_runs(deadline)
             time.sleep(0.05)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,6 +42,17 @@ class WorkerProcess:
         return self
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def rest(self) -> None:
+        """Wait for its end, but not for long."""
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.05)
+
+    @property
     def said(self) -> str:
         return self.log.read_text()
 
@@ -52,6 +64,13 @@ class WorkerProcess:
     def ended(self) -> bool:
         assert self._process is not None
         return self._process.poll() is not None
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that it has now (Linux)."""
+        assert self._process is not None
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGESIZE")
 
     def send(self, how: signal.Signals) -> None:
         assert self._process is not None

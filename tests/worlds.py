@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore
+from time import monotonic
 from typing import Self
 
 from shared.catalog import (
@@ -14,12 +15,15 @@ from shared.catalog import (
     SqlChores,
     SqlClaims,
     SqlCollections,
+    SqlDeadLetters,
     SqlInbox,
+    SqlMatching,
     SqlPublications,
     SqlReading,
     SqlRecords,
     SqlRoster,
     SqlVersions,
+    SqlWaiting,
 )
 from shared.domain import (
     Attempt,
@@ -40,24 +44,32 @@ from shared.domain import (
     SpaceDraft,
     Vectors,
 )
+from shared.domain.filters import FilterLimits
 from shared.errors import CollectionExists
 from shared.index import FORMAT, FolderIndexStore, LocalFiles, choose, restyle
 from shared.index.disk import Disk
-from shared.indexing.pace import Pace
+from shared.indexing.bench import Bench
+from shared.indexing.pace import Backoff, Pace
 from shared.indexing.publishing import read_manifest
-from shared.indexing.turns import Bench, index_claim, index_next
+from shared.indexing.turns import index_claim, index_next
 from shared.ingest import parse_submission, submit
 from shared.ports import Step
 from shared.searching.batching import QueryBatcher
+from shared.searching.narrowing import Narrowing
+from shared.searching.queries import SearchLimits
 from shared.searching.recall import RecallSampler
 from shared.searching.search import Searcher, SearchRequest, search
 from shared.searching.snapshots import Snapshots, Stacks
 from shared.settings import MergeSettings
 from shared.upkeep.chores import Shift
+from shared.upkeep.clockwatch import ClockWatch
 from shared.upkeep.room import Room
 from shared.upkeep.upkeep import Upkeep
+from shared.waiting.backlog import Backlog
+from shared.waiting.forecast import Forecast
 from tests.fakes.encoder import FakeEncoders
 from tests.fakes.wayward import WaywardEncoder
+from tests.letters import Refused, refused
 
 LIMITS = DocumentLimits(
     documents=1000,
@@ -67,6 +79,10 @@ LIMITS = DocumentLimits(
     metadata_bytes=10_000,
     metadata_depth=8,
     key_characters=255,
+)
+
+SEARCH_LIMITS = SearchLimits(
+    filter=FilterLimits(characters=1000, nodes=20, values=50), queries=8, depth=60, passages=500
 )
 
 
@@ -126,9 +142,13 @@ class World:
     publications: SqlPublications
     reading: SqlReading
     records: SqlRecords
+    dead_letters: SqlDeadLetters
     roster: SqlRoster
     versions: SqlVersions
     chores: SqlChores
+    waiting: SqlWaiting
+    forecast: Forecast
+    backlog: Backlog
     store: FolderIndexStore
     encoder: WaywardEncoder
     bell: CountingBell
@@ -149,13 +169,15 @@ class World:
         lease_seconds: float = 30.0,
         recall_share: float = 0.0,
         disk: Disk | None = None,
+        skewed: bool = False,
     ) -> Iterator[Self]:
         """Open the world in *folder*; all that lives by leases has *lease_seconds*.
 
-        Index files are written through *disk*, if there is one.
+        Index files are written through *disk*, if there is one. With *skewed* the catalog's clock
+        can be put forward and back (`tests/clocks.py`).
         """
         merge = merge or MergeSettings()
-        database = Database(database_url or f"sqlite:///{folder / 'catalog.db'}")
+        database = Database(database_url or f"sqlite:///{folder / 'catalog.db'}", skewed=skewed)
         database.migrate()
         encoder = WaywardEncoder()
         encoders = FakeEncoders(encoder)
@@ -171,6 +193,8 @@ class World:
         reading, records = SqlReading(database), SqlRecords(database)
         claims, publications = SqlClaims(database), SqlPublications(database)
         versions, chores = SqlVersions(database), SqlChores(database)
+        roster, waiting = SqlRoster(database), SqlWaiting(database)
+        forecast = Forecast(waiting, roster)
         index = folder / "index"
         store = FolderIndexStore(index, LocalFiles(index, disk), merge=merge)
         recall = RecallSampler(chores, share=recall_share)
@@ -190,6 +214,8 @@ class World:
             old_kept=4,
         )
         queries = QueryBatcher(encoders)
+        matching = SqlMatching(database)
+        roster, waiting = SqlRoster(database), SqlWaiting(database)
         world = cls(
             folder=folder,
             collection=collection,
@@ -199,9 +225,13 @@ class World:
             publications=publications,
             reading=reading,
             records=records,
-            roster=SqlRoster(database),
+            dead_letters=SqlDeadLetters(database),
+            roster=roster,
             versions=versions,
             chores=chores,
+            waiting=waiting,
+            forecast=forecast,
+            backlog=Backlog(waiting, forecast, 1_000_000),
             store=store,
             encoder=encoder,
             bell=CountingBell(),
@@ -216,7 +246,7 @@ class World:
                 pace=Pace(seconds=2.0),
                 lease_seconds=30.0,
                 max_documents=100,
-                retry_seconds=0.0,
+                backoff=Backoff(0.0),
             ),
             searcher=Searcher(
                 collections=collections,
@@ -229,6 +259,9 @@ class World:
                 max_k=100,
                 after_seconds=5.0,
                 waiters=BoundedSemaphore(2),
+                matching=matching,
+                narrowing=Narrowing(matching, kept_bytes=10**7),
+                limits=SEARCH_LIMITS,
             ),
             merge=merge,
         )
@@ -239,6 +272,10 @@ class World:
             snapshots.close()
             queries.close()
             database.close()
+
+    def refused(self) -> list[Refused]:
+        """Return the refused messages that were not replayed, newest first."""
+        return refused(self.dead_letters)
 
     def add(
         self,
@@ -352,7 +389,13 @@ class World:
             merges=partial(choose, settings=self.merge),
             relays=partial(restyle, settings=self.merge, newest_format=FORMAT),
             max_crashes=3,
+            clock=self.clock_watch(),
+            claim_seconds=lease_seconds,
         )
+
+    def clock_watch(self, own: Callable[[], float] = monotonic) -> ClockWatch:
+        """Return a watch over the catalog's clock that has not looked yet."""
+        return ClockWatch(self.roster, lease_seconds=30.0, delay_seconds=60.0, own=own)
 
     def with_after_seconds(self, seconds: float) -> Searcher:
         """Return a searcher that waits only so long for a job."""

@@ -8,7 +8,7 @@ from werkzeug.routing import BaseConverter
 from shared.product import product_version
 from shared.services import Services, open_services
 from shared.settings import Settings
-from web import api, formats, pages, problems, security, sessions
+from web import access, api, formats, pages, problems, rates, record, security, sessions
 from web.api.models.problems import Problem
 from web.background import Background
 from web.strictjson import StrictJson, StrictRequest
@@ -57,11 +57,15 @@ def create_app(services: Services | None = None) -> Lamina:
     app.url_map.converters["anything"] = AnythingConverter
     app.extensions["services"] = services
     app.extensions["background"] = Background(services)
+    security.trust_proxies(app, settings.web.proxies)
     formats.register(app)
     problems.register(app)
     security.register(app, settings)
     sessions.register(app, settings)
+    rates.register(app, settings)
+    access.register(app)
     csrf = CSRFProtect(app)
+    record.register(app)
     api.register(app, csrf)
     pages.register(app)
     return app

@@ -2,6 +2,7 @@
 
 import sys
 
+from shared import exits
 from shared.errors import ConfigurationError
 from web.serve import main
 
@@ -9,4 +10,5 @@ if __name__ == "__main__":
     try:
         main()
     except ConfigurationError as error:
-        sys.exit(f"{error.title}: {error.detail}")
+        sys.stderr.write(f"{error.title}: {error.detail}\n")
+        sys.exit(exits.CONFIGURATION)

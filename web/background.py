@@ -1,11 +1,13 @@
 """What a web process does beside answering: it says that it lives, and warms up."""
 
 import threading
+import time
+from collections.abc import Callable
 
 import structlog
 
-from shared.errors import CatalogUnavailable, LaminaError
-from shared.ports import Roster
+from shared.domain import Condition
+from shared.errors import ConfigurationError, LaminaError, Retryable
 from shared.services import Services, process_name
 
 log = structlog.get_logger(__name__)
@@ -17,10 +19,24 @@ _SLOWEST_RETRY_SECONDS = 30.0
 
 
 class Beat:
-    """Tells the roster every few seconds that this process is alive."""
+    """Tells the roster every few seconds that this process is alive, and how it is.
 
-    def __init__(self, roster: Roster, *, every_seconds: float = BEAT_SECONDS) -> None:
-        self._roster = roster
+    Each time it looks whether the catalog is still one that this program can work with; if not,
+    it calls *stop*.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        problem: Callable[[], str | None],
+        stop: Callable[[], None],
+        every_seconds: float = BEAT_SECONDS,
+    ) -> None:
+        self._services = services
+        self._problem = problem
+        self._stop_process = stop
+        self._since: float | None = None
         self._every_seconds = every_seconds
         self._process = process_name()
         self._stop = threading.Event()
@@ -38,11 +54,27 @@ class Beat:
     def _run(self) -> None:
         while True:
             try:
-                self._roster.beat(self._process, "web")
-            except CatalogUnavailable as error:
+                self._services.database.check()
+                self._services.roster.beat(self._process, "web", self._condition())
+                self._services.keyring.stamp()
+            except ConfigurationError as error:
+                log.critical("catalog.too_new", error=str(error))
+                self._stop_process()
+                return
+            except Retryable as error:
                 log.warning("beat.missed", error=str(error))
             if self._stop.wait(self._every_seconds):
                 return
+
+    def _condition(self) -> Condition:
+        trouble = self._problem()
+        now = time.monotonic()
+        self._since = (self._since or now) if trouble else None
+        return Condition(
+            schema=self._services.database.schema,
+            trouble=trouble,
+            trouble_seconds=round(now - self._since, 3) if self._since else 0.0,
+        )
 
 
 class WarmUp:
@@ -85,7 +117,7 @@ class WarmUp:
     def _load(self) -> None:
         self._services.snapshots.start()
         card = self._services.encoders.card(self._services.settings.encoder)
-        self._services.queries.encode(card.fingerprint, "warm up")
+        self._services.queries.encode(card.fingerprint, ["warm up"])
 
 
 class Background:
@@ -93,17 +125,20 @@ class Background:
 
     def __init__(self, services: Services) -> None:
         self.warm_up = WarmUp(services)
-        self._beat = Beat(services.roster)
-        self._started = False
+        self._services = services
+        self._beat: Beat | None = None
 
-    def start(self) -> None:
-        """Begin; call it after the last fork."""
-        self._started = True
+    def start(self, *, stop: Callable[[], None] = lambda: None) -> None:
+        """Begin; call it after the last fork. *stop* shall end the process."""
+        self._beat = Beat(self._services, problem=self._find_problem, stop=stop)
         self._beat.start()
         self.warm_up.start()
 
     def close(self) -> None:
         """End both threads, if they run."""
-        if self._started:
+        if self._beat:
             self._beat.close()
             self.warm_up.close()
+
+    def _find_problem(self) -> str | None:
+        return self.warm_up.problem or self._services.snapshots.problem

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from flask import Flask
 from markupsafe import Markup
 
-from shared.domain import Metric, State
-from web.api.models.base import rfc3339
+from shared.domain import Metric, State, rfc3339
+from shared.waiting.words import about
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIBI = 1024
@@ -91,7 +91,7 @@ def _plural(count: int, noun: str) -> str:
 
 def register(app: Flask) -> None:
     """Make the formats known to templates."""
-    for function in (ago, moment, number, size, span, score, plural):
+    for function in (about, ago, moment, number, size, span, score, plural):
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals["state_words"] = STATE_WORDS
     app.jinja_env.trim_blocks = True

@@ -27,6 +27,8 @@ STATUS: dict[type[LaminaError], HTTPStatus] = {
     errors.ReceiptNotFound: HTTPStatus.NOT_FOUND,
     errors.VersionNotFound: HTTPStatus.NOT_FOUND,
     errors.TagNotFound: HTTPStatus.NOT_FOUND,
+    errors.KeyNotFound: HTTPStatus.NOT_FOUND,
+    errors.DeadLetterNotFound: HTTPStatus.NOT_FOUND,
     # Named in a body, never in an address, so it is a value that is wrong.
     errors.EncoderNotInstalled: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CollectionExists: HTTPStatus.CONFLICT,
@@ -34,6 +36,7 @@ STATUS: dict[type[LaminaError], HTTPStatus] = {
     errors.OutOfSpace: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.ArchiveRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.ModelRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ModelUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnencodableDocument: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -74,7 +77,7 @@ def explanations() -> dict[str, tuple[str, HTTPStatus, str]]:
 def register(app: Flask) -> None:
     """Answer every error that a view or the framework raises."""
     app.register_error_handler(LaminaError, _lamina)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, answer_http)
 
 
 def refuse_invalid(error: ValidationError) -> Response:
@@ -107,12 +110,15 @@ def _lamina(error: LaminaError) -> Response:
         error.detail,
         error.faults if isinstance(error, InvalidRequest) else (),
     )
-    if isinstance(error, Retryable | Overloaded):
+    if isinstance(error, Overloaded):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, Retryable):
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
-def _http(error: HTTPException) -> WerkzeugResponse:
+def answer_http(error: HTTPException) -> WerkzeugResponse:
+    """Answer an error of the framework; a redirect stays one."""
     code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     if code < HTTPStatus.BAD_REQUEST:  # a redirect that the router asks for
         return error.get_response()

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest, Forbidden, MisdirectedRequest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from shared.settings import LOOPBACK, Settings
 
@@ -90,6 +91,17 @@ def register(app: Flask, settings: Settings) -> None:
     """Put the gate before every route, static files and unknown addresses included."""
     app.before_request(Gate.of(settings).check)
     app.after_request(_add_headers)
+
+
+def trust_proxies(app: Flask, proxies: int) -> None:
+    """Believe the last so many values of `X-Forwarded-For`, `-Proto` and `-Host`, and no others.
+
+    With none in front those headers mean nothing, since any client can send them.
+    """
+    if proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Flask's documentation does
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
 
 
 def _add_headers(response: Response) -> Response:

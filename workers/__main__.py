@@ -1,7 +1,8 @@
 """`python -m workers index|upkeep|intake`: one process of one role.
 
-It ends with 0 after SIGTERM or SIGINT, within `process.STOP_SECONDS`, and with another code
-after a fault that only a fresh process may get over; the supervisor starts it again.
+It ends with 0 after SIGTERM, SIGINT or SIGQUIT, within `LAMINA_STOP_SECONDS`, and when it has
+grown too large; with a code of `shared/exits.py` or 1 after a fault that only a fresh process may
+get over. Whoever supervises starts it again.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import socket
 import sys
 from typing import Protocol, cast
 
-from shared import lifeline, logs
+from shared import exits, lifeline, logs
 from shared.errors import ConfigurationError
 from shared.settings import Settings, limit_threads
 from workers import process
@@ -39,9 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     process.handle_signals()
-    if options.parent_fd is not None:
-        lifeline.watch(options.parent_fd)
     settings = Settings()
+    if options.parent_fd is not None:
+        lifeline.watch(options.parent_fd, grace_seconds=settings.stop_seconds)
     logs.configure(settings.log_level, role=options.role)
     limit_threads()
     # Only now, since numpy counts its threads when it is imported; and only this role, since
@@ -51,9 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         code = role.run(settings, options.name)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return exits.CONFIGURATION
     return code or process.exit_code()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.leave(main())

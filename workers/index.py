@@ -6,33 +6,63 @@ never waits behind an encoding, and without any broker the timer alone keeps ind
 
 import os
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from shared.errors import LaminaError, OutOfSpace, Retryable
-from shared.indexing.turns import Bench, index_next
+from shared.indexing.bench import Bench
+from shared.indexing.turns import index_next
 from shared.ports import Bell
 from shared.services import Services, open_bench, open_services
 from shared.settings import Settings
-from workers import app, process, pulse
+from workers import app, process
+from workers.pulse import Pulse
+from workers.recycling import Recycling
+from workers.waiting import wait_for_catalog
+from workers.watchdog import Watchdog
 
 _LONGEST_PAUSE_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What the thread that works has, and whom it tells."""
+
+    bench: Bench
+    bell: Bell
+    pulse: Pulse
+    recycling: Recycling
+    poll_seconds: float
+
+
 def run(settings: Settings, name: str) -> int:
     """Index until `process.stopping`; return the exit code."""
     del name
     services = open_services(settings)
+    wait_for_catalog(services)
+    encoding = settings.encoding
     bench = open_bench(services, stopping=process.stopping.is_set)
-    _load_default(services)
-    os.nice(settings.encoding.nice)  # not before, or a start under load takes long
-    process.working()
-    pulse.start(services.roster, bench.worker, "index")
-    worker = threading.Thread(
-        target=_work, args=(bench, services.bell, settings.encoding.poll_seconds), name="index"
+    pulse = Pulse(services, "index", lambda: _usable(services, pulse))
+    recycling = Recycling(encoding.memory_bytes, encoding.recycle_seconds)
+    post = Post(
+        bench=bench,
+        bell=services.bell,
+        pulse=pulse,
+        recycling=recycling,
+        poll_seconds=encoding.poll_seconds,
     )
+    _load_default(services)
+    process.working(settings.stop_seconds)
+    process.at_last(partial(_give_up, bench))
+    pulse.start()
+    Watchdog(bench.attention, encoding.hang_seconds).start()
+    os.nice(encoding.nice)  # not before, or a start under load takes long
+    worker = threading.Thread(target=_work, args=(post,), name="index")
     worker.start()
     _log.info("ready", worker=bench.worker)
     code = 1
@@ -53,8 +83,8 @@ def _listen(broker_url: str, worker: str) -> int:
     return 0
 
 
-def drain(bench: Bench, bell: Bell) -> None:
-    """Index until nothing waits or the process shall stop.
+def drain(bench: Bench, bell: Bell, recycling: Recycling | None = None) -> None:
+    """Index until nothing waits or the process shall stop, perhaps for *recycling*.
 
     Raises:
         OutOfSpace: too little disk is left; nothing was claimed.
@@ -66,26 +96,39 @@ def drain(bench: Bench, bell: Bell) -> None:
             return
         if record.closed_by != "drained":
             bell.ring()  # more was left than this worker took: another may be idle
+        if recycling and recycling.due():
+            process.stop()
 
 
-def _work(bench: Bench, bell: Bell, poll_seconds: float) -> None:
+def _work(post: Post) -> None:
     pause = 0.0
     try:
         process.bell_heard.set()
         while not process.stopping.is_set():
-            process.bell_heard.wait(poll_seconds)
+            process.bell_heard.wait(post.poll_seconds)
             process.bell_heard.clear()
             try:
-                drain(bench, bell)
-                pause = 0.0
+                drain(post.bench, post.bell, post.recycling)
             except (Retryable, OutOfSpace) as error:
                 if not pause:
                     _log.warning("index_delayed", error=str(error))
+                post.pulse.trouble("work", f"{error.title}: {error.detail}")
                 pause = min(2 * pause or 0.25, _LONGEST_PAUSE_SECONDS)
                 process.stopping.wait(pause)
+                process.bell_heard.set()  # what was heard before the fault is still to be done
+                continue
+            if pause:
+                _log.info("index_goes_on")
+            post.pulse.trouble("work", None)
+            pause = 0.0
     except Exception:  # noqa: BLE001 - the boundary of the process; a fresh one may get over it
         _log.exception("index_failed")
         process.stop(1)
+
+
+def _give_up(bench: Bench) -> None:
+    reason = "Its worker had to stop in the midst of it."
+    bench.claims.give_up(bench.worker, delay_seconds=0.0, reason=reason)
 
 
 def _load_default(services: Services) -> None:
@@ -96,3 +139,16 @@ def _load_default(services: Services) -> None:
     except LaminaError as error:
         # Collections may use other encoders; those that use this one will say so themselves.
         _log.error("default_encoder_missing", error=str(error))
+
+
+def _usable(services: Services, pulse: Pulse) -> Sequence[str]:
+    """Return the fingerprints of the installed encoders; the default one is missed aloud."""
+    fingerprints: list[str] = []
+    try:
+        fingerprints += [card.fingerprint for card in services.encoders.cards()]
+        services.encoders.card(services.settings.encoder)
+    except LaminaError as error:
+        pulse.trouble("encoder", f"{error.title}: {error.detail}")
+    else:
+        pulse.trouble("encoder", None)
+    return fingerprints

@@ -1,11 +1,15 @@
-"""Say that this process is alive."""
+"""Say that this process is alive, and how it is."""
 
 import threading
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from shared.errors import Retryable
-from shared.ports import Roster
+from shared import exits
+from shared.domain import Condition
+from shared.errors import ConfigurationError, Retryable
+from shared.services import Services, process_name
 from workers import process
 
 _BEAT_SECONDS = 2.0
@@ -13,15 +17,65 @@ _BEAT_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-def start(roster: Roster, name: str, kind: str) -> None:
-    """Tell the roster every few seconds, from a thread, until the process stops."""
+class Pulse:
+    """Tells the roster every few seconds that this process is alive and what troubles it.
 
-    def beat() -> None:
+    Each time it looks whether the catalog is still one that this program can work with; if not,
+    the process finishes what it has in hand and stops.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        kind: str,
+        encoders: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
+        """Say nothing yet.
+
+        Args:
+            services: of this process.
+            kind: `index`, `intake` or `upkeep`.
+            encoders: returns the fingerprints of those that it can use.
+        """
+        self._services = services
+        self._kind = kind
+        self._encoders = encoders
+        self._name = process_name()
+        self._troubles: dict[str, tuple[str, float]] = {}
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        """Beat until the process stops."""
+        self._thread.start()
+
+    def trouble(self, subject: str, words: str | None) -> None:
+        """Say why the process does not get on with *subject*; None if it does again."""
+        if words is None:
+            self._troubles.pop(subject, None)
+        else:
+            _, since = self._troubles.get(subject, ("", time.monotonic()))
+            self._troubles[subject] = words, since
+
+    def condition(self) -> Condition:
+        """Return how the process is."""
+        # Copied, as other threads change it.
+        troubles = list(dict(self._troubles).values())
+        since = min((one for _, one in troubles), default=0.0)
+        return Condition(
+            schema=self._services.database.schema,
+            encoders=tuple(self._encoders()),
+            trouble=" ".join(words for words, _ in troubles) or None,
+            trouble_seconds=round(time.monotonic() - since, 3) if troubles else 0.0,
+        )
+
+    def _run(self) -> None:
         while not process.stopping.is_set():
             try:
-                roster.beat(name, kind)
+                self._services.database.check()
+                self._services.roster.beat(self._name, self._kind, self.condition())
+            except ConfigurationError as error:
+                _log.error("catalog_too_new", error=str(error))
+                process.stop(exits.CONFIGURATION)
             except Retryable as error:
                 _log.debug("beat_missed", error=str(error))
             process.stopping.wait(_BEAT_SECONDS)
-
-    threading.Thread(target=beat, name="pulse", daemon=True).start()

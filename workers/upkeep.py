@@ -8,20 +8,29 @@ that publishes is fenced.
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
 
 from shared.errors import LaminaError
-from shared.services import Services, open_checker, open_keeper, open_services, open_upkeep
+from shared.services import (
+    Services,
+    longest_lease,
+    open_checker,
+    open_keeper,
+    open_services,
+    open_upkeep,
+)
 from shared.settings import Settings
 from shared.trust.checking import scrub_next
 from shared.upkeep.garbage import collect
 from shared.upkeep.merging import merge_next, relay_next
 from shared.upkeep.remains import Keeper
 from shared.upkeep.upkeep import Upkeep, reap
-from workers import process, pulse
+from workers import process
+from workers.pulse import Pulse
+from workers.waiting import wait_for_catalog
 
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -33,10 +42,15 @@ def run(settings: Settings, name: str) -> int:
     del name
     services = open_services(settings)
     upkeep = open_upkeep(services, stopping=process.stopping.is_set)
-    process.working()
-    pulse.start(services.roster, upkeep.shift.holder, "upkeep")
+    if wait_for_catalog(services):
+        upkeep.clock.disturb("the catalog was away")
+    process.working(settings.stop_seconds)
+    pulse = Pulse(services, "upkeep")
+    pulse.start()
     reaper = threading.Thread(
-        target=_reap_until_stopped, args=(upkeep, settings.merge.every_seconds), name="reaper"
+        target=_reap_until_stopped,
+        args=(upkeep, settings.merge.every_seconds, pulse),
+        name="reaper",
     )
     reaper.start()
     os.nice(settings.encoding.nice)  # of this thread: giving claims back must not wait for merges
@@ -44,11 +58,19 @@ def run(settings: Settings, name: str) -> int:
     turns = _turns(services, upkeep)
     busy = False
     while not process.stopping.wait(0 if busy else settings.merge.every_seconds):
-        more = [turn.take(time.monotonic()) for turn in turns]  # all of them, not up to the first
-        busy = any(more)
+        # Chores and versions of living processes are leased, too.
+        busy = upkeep.clock.steady_for(longest_lease(settings)) and _take(turns, pulse)
     reaper.join()
     services.close()
     return 0
+
+
+def _take(turns: Sequence["Turn"], pulse: Pulse) -> bool:
+    """Let each have its turn, not up to the first; whether there may be more to do at once."""
+    more = [turn.take(time.monotonic()) for turn in turns if not process.stopping.is_set()]
+    for turn in turns:
+        pulse.trouble(turn.name, turn.trouble)
+    return any(more)
 
 
 class Turn:
@@ -59,12 +81,17 @@ class Turn:
 
     def __init__(self, name: str, act: Callable[[], bool], every_seconds: float) -> None:
         """Call *act*, which returns whether there may be more at once, every so often."""
-        self._name = name
+        self.name = name
         self._act = act
         self._every = every_seconds
         self._pause = 0.0
         self._due = 0.0
         self._fault = ""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it does not get on; None if it does."""
+        return f"{self.name} fails: {self._fault}" if self._fault else None
 
     def take(self, now: float) -> bool:
         """Do it if it is due; whether there may be more to do at once.
@@ -80,7 +107,7 @@ class Turn:
             self._fail(now, error)
             return False
         if self._fault:
-            _log.info("upkeep_goes_on", task=self._name)
+            _log.info("upkeep_goes_on", task=self.name)
         self._fault, self._pause = "", 0.0
         self._due = now if more else now + self._every
         return more
@@ -89,7 +116,7 @@ class Turn:
         if process.stopping.is_set():
             return
         if str(error) != self._fault:
-            _log.warning("upkeep_failed", task=self._name, error=str(error))
+            _log.warning("upkeep_failed", task=self.name, error=str(error))
         self._fault = str(error)
         self._pause = min(_LONGEST_PAUSE_SECONDS, 2 * max(self._pause, self._every))
         self._due = now + self._pause
@@ -114,6 +141,8 @@ def _collect_everywhere(services: Services, keeper: Keeper) -> bool:
     """Collect the garbage of every collection; the first fault is raised at the end."""
     fault: LaminaError | None = None
     for collection_id in services.reading.heads():
+        if process.stopping.is_set():
+            break
         try:
             collect(keeper, services.collections.by_id(collection_id), dry_run=False)
         except LaminaError as error:
@@ -123,7 +152,7 @@ def _collect_everywhere(services: Services, keeper: Keeper) -> bool:
     return False
 
 
-def _reap_until_stopped(upkeep: Upkeep, every_seconds: float) -> None:
+def _reap_until_stopped(upkeep: Upkeep, every_seconds: float, pulse: Pulse) -> None:
     def act() -> bool:
         if count := reap(upkeep):
             _log.warning("claims_reaped", count=count)
@@ -132,3 +161,4 @@ def _reap_until_stopped(upkeep: Upkeep, every_seconds: float) -> None:
     turn = Turn("reap", act, every_seconds)
     while not process.stopping.wait(every_seconds):
         turn.take(time.monotonic())
+        pulse.trouble(turn.name, turn.trouble)

@@ -1,6 +1,7 @@
 """The transaction that turns a submission into revisions."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +12,8 @@ from shared.catalog.clock import read_clock
 from shared.catalog.collections import find
 from shared.catalog.dialect import insert_new
 from shared.catalog.drafts import Draft, Parcel
+from shared.catalog.fields import file_job
+from shared.catalog.flows import Flow, charge, cost_of, virtual_time
 from shared.catalog.identity import new_id
 from shared.catalog.standings import Standing, lock, raise_external_versions
 from shared.catalog.tables import (
@@ -34,6 +37,16 @@ class _Job:
     not_before: float
     """When workers may first claim its revisions; 0 for at once."""
 
+    @property
+    def flow(self) -> Flow:
+        """Whose share of the work it takes."""
+        return Flow(
+            lane=self.submission.lane.value,
+            collection_id=self.collection_id,
+            source=self.submission.source,
+            producer=self.submission.producer,
+        )
+
 
 def store(tx: Connection, parcel: Parcel, hold_seconds: float = 0.0) -> Receipt:
     """Store a job with its revisions, or find the job that its key stands for.
@@ -56,16 +69,20 @@ def store(tx: Connection, parcel: Parcel, hold_seconds: float = 0.0) -> Receipt:
             "id": job.id,
             "collection_id": collection_id,
             "source": job.submission.source,
+            "producer": job.submission.producer,
             "key": job.submission.key,
             "accepted_at": job.now,
+            "extra": json.dumps(job.submission.extra) if job.submission.extra else None,
         },
     )
     # Documents are locked before revision ids are given, so that ids of one document follow
     # the order in which its submissions were accepted.
     standings = lock(tx, collection_id, {one.document.id for one in parcel.drafts}, job.now)
     rows = [_revision(draft, standings[draft.document.id], job) for draft in parcel.drafts]
+    _give_turns(tx, job, parcel.drafts, rows)
     if rows:
         tx.execute(_INSERT_REVISION, rows)
+        file_job(tx, job.id)
     raise_external_versions(tx, standings.values())
     pairs = zip(parcel.drafts, rows, strict=True)
     documents = tuple((draft.document.id, State(str(row["state"]))) for draft, row in pairs)
@@ -130,6 +147,7 @@ def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
         "collection_id": job.collection_id,
         "job_id": job.id,
         "lane": job.submission.lane.value,
+        "turn": 0,
         "accepted_at": job.now,
         "document_id": standing.document_id,
         "kind": document.kind.value,
@@ -146,6 +164,7 @@ def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
         "warnings": None,
         "title": document.title,
         "metadata_json": draft.metadata_json,
+        "filterable": True,
         "text": document.text,
     }
     if warning := _outdated(draft, standing):
@@ -164,6 +183,28 @@ def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
         return row | same | {"published_at": job.now}
     standing.waiting = True
     return row
+
+
+def _give_turns(
+    tx: Connection, job: _Job, drafts: Sequence[Draft], rows: Sequence[dict[str, object]]
+) -> None:
+    """Give what waits its place in the lane, and let its flow pay for it.
+
+    What is held brings its vectors along: it takes no share of the work, unless whoever brings
+    them does not come.
+    """
+    each = [
+        (row, 0 if job.not_before else cost_of(draft.characters))
+        for draft, row in zip(drafts, rows, strict=True)
+        if row["state"] == State.PENDING.value
+    ]
+    if not each:
+        return
+    total = sum(cost for _, cost in each)
+    turn = charge(tx, job.flow, total) if total else virtual_time(tx, job.flow.lane)
+    for row, cost in each:
+        row["turn"] = turn
+        turn += cost
 
 
 def _outdated(draft: Draft, standing: Standing) -> str | None:

@@ -1,15 +1,17 @@
 """The queue: revisions are taken from it under a lease, and given back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, case, insert, literal, select, update
+from sqlalchemy import Connection, insert, literal, select, update
 
+from shared.catalog import cancelling, giving_back
+from shared.catalog.blaming import Charge, revoke, was_alone
 from shared.catalog.claiming import Lessee, Wish, take, take_job
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
-from shared.catalog.tables import ACTIVE, CLAIMED, AttemptRow, ClaimRow, PassRow, RevisionRow
-from shared.domain import Claim, ClaimRecord, State
-from shared.errors import Fenced
+from shared.catalog.tables import ACTIVE, ClaimRow, PassRow
+from shared.domain import Claim, ClaimRecord
+from shared.errors import CommitUnknown, Fenced
 
 
 class SqlClaims:
@@ -32,7 +34,7 @@ class SqlClaims:
         max_documents: int,
         lease_seconds: float,
     ) -> Claim | None:
-        """Take pending revisions of one encoder and one lane, oldest first; None if none."""
+        """Take pending revisions of one encoder and one lane in their turn; None if none."""
         wish = Wish(
             lessee=Lessee(worker, lease_seconds),
             fingerprints=tuple(fingerprints),
@@ -40,13 +42,13 @@ class SqlClaims:
             max_characters=max_characters,
             max_documents=max_documents,
         )
-        return self._database.run(lambda tx: take(tx, wish))
+        return self._take(lambda tx: take(tx, wish))
 
     def claim_job(
         self, job_id: str, worker: str, *, max_documents: int, lease_seconds: float
     ) -> Claim | None:
         """Take pending revisions of one job, held or not, oldest first; None if there are none."""
-        return self._database.run(
+        return self._take(
             lambda tx: take_job(tx, job_id, Lessee(worker, lease_seconds), max_documents)
         )
 
@@ -72,69 +74,112 @@ class SqlClaims:
                 "padded_tokens": sum(one.padded_tokens for one in record.passes),
                 "seconds": sum(one.seconds for one in record.passes),
             }
-            if end(tx, claim_id, "closed", **numbers):
-                give_back(tx, claim_id)
+            if giving_back.end(tx, claim_id, "closed", **numbers):
+                giving_back.give_back(tx, claim_id)
                 _insert_passes(tx, claim_id, record)
 
         self._database.run(work)
 
     def release(self, claim_id: int, *, delay_seconds: float, reason: str) -> None:
         """Give an unfinished claim back after a fault that is no document's fault."""
+        self._database.run(lambda tx: giving_back.release(tx, claim_id, delay_seconds, reason))
 
-        def work(tx: Connection) -> None:
-            if end(tx, claim_id, "released", reason=reason):
-                earliest = db_now() + literal(delay_seconds)
-                held = case(
-                    (RevisionRow.not_before > earliest, RevisionRow.not_before), else_=earliest
-                )
-                give_back(tx, claim_id, not_before=held)
+    def give_up(self, worker: str, *, delay_seconds: float, reason: str) -> int:
+        """Release every active claim of a worker that must stop now; return how many."""
+        mine = _ACTIVE.where(ClaimRow.worker == worker).with_for_update()
 
-        self._database.run(work)
+        def work(tx: Connection) -> int:
+            claims = tx.execute(mine).all()
+            return sum(giving_back.release(tx, one.id, delay_seconds, reason) for one in claims)
+
+        return self._database.run(work)
 
     def reap(self, *, worker: str | None = None, max_crashes: int) -> int:
         """Revoke active claims whose lease ran out, or all of *worker*'s; return how many."""
-        lost = select(ClaimRow.id, ClaimRow.documents).where(ClaimRow.state == ACTIVE)
-        lost = lost.order_by(ClaimRow.id)
         if worker is None:
             # A claim that is locked is being committed or renewed, so its worker lives.
-            lost = lost.where(ClaimRow.lease_until < db_now())
-            lost = lost.with_for_update(skip_locked=True)
+            lost = _ACTIVE.where(ClaimRow.lease_until < db_now()).with_for_update(skip_locked=True)
         else:
-            lost = lost.where(ClaimRow.worker == worker).with_for_update()
+            lost = _ACTIVE.where(ClaimRow.worker == worker).with_for_update()
+        ending = "let its lease run out" if worker is None else "died"
 
         def work(tx: Connection) -> int:
             claims = tx.execute(lost).all()
-            for claim_id, documents in claims:
-                _revoke(tx, claim_id, alone=documents == 1, max_crashes=max_crashes)
+            # All are judged before the first is taken away: two of them may be of one worker.
+            judged = [(one, was_alone(tx, one)) for one in claims]
+            for one, alone in judged:
+                reason = f"Its worker, {one.worker}, {ending}."
+                charge = Charge(reason=reason, verdict=_died, max_crashes=max_crashes)
+                revoke(tx, one.id, charge, alone=alone)
             return len(claims)
 
         return self._database.run(work)
 
+    def accuse(self, claim_id: int, *, reason: str, max_crashes: int) -> None:
+        """Take an active claim from a worker that lives, but could not bear what it holds."""
 
-def end(tx: Connection, claim_id: int, state: str, **values: object) -> bool:
-    """End the claim if it is active, and with it the attempts to publish it."""
-    ended = tx.execute(
-        update(ClaimRow)
-        .where(ClaimRow.id == claim_id, ClaimRow.state == ACTIVE)
-        .values(state=state, ended_at=db_now(), **values)
-    ).rowcount
-    if not ended:
-        return False
-    tx.execute(
-        update(AttemptRow)
-        .where(AttemptRow.claim_id == claim_id, AttemptRow.state == ACTIVE)
-        .values(state="revoked", ended_at=db_now())
-    )
-    return True
+        def verdict(times: int) -> str:
+            return (
+                f"Its worker could not bear it {_times(times)} while it held this document alone. "
+                f"The last time: {reason}"
+            )
+
+        charge = Charge(reason=reason, verdict=verdict, max_crashes=max_crashes)
+        wanted = _ACTIVE.where(ClaimRow.id == claim_id).with_for_update()
+
+        def work(tx: Connection) -> None:
+            if claim := tx.execute(wanted).one_or_none():
+                revoke(tx, claim_id, charge, alone=was_alone(tx, claim))
+
+        self._database.run(work)
+
+    def cancel(self, job_id: str) -> int:
+        """Cancel what no worker holds of a job; return how many documents.
+
+        Raises:
+            JobNotFound: there is none.
+        """
+        return self._database.run(lambda tx: cancelling.cancel(tx, job_id))
+
+    def _take(self, work: Callable[[Connection], Claim | None]) -> Claim | None:
+        """Take a claim; if the reply to its COMMIT is lost, find out whether it happened.
+
+        Else nobody would work under it until its lease ran out, and its documents would be
+        accused of having ended their worker.
+        """
+        taken: list[Claim | None] = []
+
+        def remember(tx: Connection) -> Claim | None:
+            taken.append(work(tx))
+            return taken[-1]
+
+        try:
+            return self._database.run(remember)
+        except CommitUnknown:
+            claim = taken[-1]
+            if claim is None or self._is_active(claim.id):
+                return claim
+            raise
+
+    def _is_active(self, claim_id: int) -> bool:
+        found = select(ClaimRow.id).where(ClaimRow.id == claim_id, ClaimRow.state == ACTIVE)
+        with self._database.read() as tx:
+            return tx.scalar(found) is not None
 
 
-def give_back(tx: Connection, claim_id: int, **values: object) -> None:
-    """Put what the claim still holds back into the queue."""
-    tx.execute(
-        update(RevisionRow)
-        .where(RevisionRow.claim_id == claim_id, RevisionRow.state == CLAIMED)
-        .values(state=State.PENDING.value, claim_id=None, **values)
-    )
+_ACTIVE = (
+    select(ClaimRow.id, ClaimRow.worker, ClaimRow.documents, ClaimRow.within)
+    .where(ClaimRow.state == ACTIVE)
+    .order_by(ClaimRow.id)
+)
+
+
+def _died(times: int) -> str:
+    return f"Its worker died {_times(times)} while it held this document alone."
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _insert_passes(tx: Connection, claim_id: int, record: ClaimRecord) -> None:
@@ -151,25 +196,3 @@ def _insert_passes(tx: Connection, claim_id: int, record: ClaimRecord) -> None:
     ]
     if rows:
         tx.execute(insert(PassRow), rows)
-
-
-def _revoke(tx: Connection, claim_id: int, *, alone: bool, max_crashes: int) -> None:
-    end(tx, claim_id, "revoked")
-    crashed = {"crashes": RevisionRow.crashes + 1}
-    if alone:
-        # Only a document that was alone is surely the one that ended its worker.
-        crashed["solo_crashes"] = RevisionRow.solo_crashes + 1
-        tx.execute(
-            update(RevisionRow)
-            .where(
-                RevisionRow.claim_id == claim_id,
-                RevisionRow.state == CLAIMED,
-                RevisionRow.solo_crashes + 1 >= max_crashes,
-            )
-            .values(
-                state=State.FAILED.value,
-                error=f"Its worker died {max_crashes} times while it held this document alone.",
-                **crashed,
-            )
-        )
-    give_back(tx, claim_id, **crashed)

@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
     TimeoutError as PoolTimeout,
 )
 
-from shared.catalog import migrating
+from shared.catalog import clock, fields, migrating
 from shared.errors import CatalogUnavailable, CommitUnknown, LaminaError
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ _POOL = 48  # connections of one process: 32 request threads, and its background
 _TRIES = 6
 _FIRST_PAUSE_SECONDS = 0.01
 _CONTENDED = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_OTHER_SCHEMA = frozenset({"42P01", "42703"})  # undefined table, undefined column
 _OUR_FAULT = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 
 
@@ -52,8 +53,15 @@ class _Engines:
 class Database:
     """A SQLite file or a PostgreSQL database. Opened when first used, in each process anew."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, skewed: bool = False) -> None:
+        """Open nothing yet.
+
+        Args:
+            url: SQLAlchemy's address.
+            skewed: for tests, whether its clock may be off (see `clock.py`).
+        """
         self._url = make_url(url)
+        self._skewed = skewed
         # By process id, because a child must not use, nor close, what its parent opened.
         self._opened: dict[int, _Engines] = {}
 
@@ -61,6 +69,11 @@ class Database:
     def url(self) -> URL:
         """Its address."""
         return self._url
+
+    @property
+    def schema(self) -> str:
+        """The newest schema revision that this program knows."""
+        return migrating.newest()
 
     @property
     def sqlite(self) -> bool:
@@ -123,6 +136,18 @@ class Database:
         migrating.prepare(self._url)
         with self.write() as connection:
             migrating.upgrade(connection)
+        while self.run(fields.file_some):  # in steps, beside whatever else runs
+            pass
+
+    def check(self) -> None:
+        """Make sure that this program can work with the catalog.
+
+        Raises:
+            CatalogUnavailable: it cannot be reached, or is not migrated yet.
+            ConfigurationError: a newer Lamina migrated it to what this program cannot work with.
+        """
+        with self.glance() as connection:
+            migrating.check(connection)
 
     def empty_log(self) -> None:
         """Let a SQLite file's log hold no old pages, as far as no reader still needs them.
@@ -142,7 +167,13 @@ class Database:
     def _engines(self) -> _Engines:
         opened = self._opened.get(os.getpid())
         # Two threads may both get here: setdefault picks one, the other never connected.
-        return opened or self._opened.setdefault(os.getpid(), _open(self._url))
+        return opened or self._opened.setdefault(os.getpid(), self._open())
+
+    def _open(self) -> _Engines:
+        opened = _open(self._url)
+        if self._skewed:
+            clock.skew(opened.write)
+        return opened
 
     def _turn(self, lock: threading.Lock) -> AbstractContextManager[None]:
         """Queue up for SQLite's single writer; its own busy handler sleeps, and unfairly."""
@@ -251,12 +282,21 @@ def _translated() -> Iterator[None]:
     except PoolTimeout as error:
         raise CatalogUnavailable("All connections to the catalog are in use.") from error
     except DBAPIError as error:
-        if isinstance(error, _OUR_FAULT) and not error.connection_invalidated:
-            raise
-        raise _meaning(error) from error
+        if meaning := _meaning(error):
+            raise meaning from error
+        raise
 
 
-def _meaning(error: DBAPIError) -> LaminaError:
-    if getattr(error.orig, "sqlstate", None) in _CONTENDED:
+def _meaning(error: DBAPIError) -> LaminaError | None:
+    """Return what an error of the driver means; None if it is a fault of the program."""
+    code = getattr(error.orig, "sqlstate", None)
+    if code in _OTHER_SCHEMA or str(error.orig).startswith(("no such table", "no such column")):
+        return CatalogUnavailable(
+            f"The catalog is not of this version of Lamina ({error.orig}); `lamina migrate` brings "
+            "it up to date."
+        )
+    if isinstance(error, _OUR_FAULT) and not error.connection_invalidated:
+        return None
+    if code in _CONTENDED:
         return _Contended(str(error.orig))
     return CatalogUnavailable(str(error.orig))

@@ -2,11 +2,27 @@
 
 import json
 from dataclasses import dataclass
+from typing import overload
 
 from shared.domain import NewDocument, Rejection, Submission
-from shared.errors import InvalidDocument
+from shared.errors import (
+    CollectionNotFound,
+    DocumentNotFound,
+    InvalidDocument,
+    InvalidRequest,
+    KeyReused,
+    LaminaError,
+)
 
 _BIGGEST = 2**63 - 1
+_REASONS: dict[type[LaminaError], str] = {
+    CollectionNotFound: "no-such-collection",
+    DocumentNotFound: "no-such-document",
+    KeyReused: "key-reused",
+    InvalidRequest: "bad-payload",
+}
+REFUSALS = tuple(_REASONS)
+"""What a submission may be refused with: it is then kept as a rejection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +53,52 @@ def pack(submission: Submission) -> Parcel:
 
     Raises:
         InvalidDocument: a document holds what a database cannot (NUL, a lone surrogate, NaN).
+        InvalidRequest: so does the name of the producer.
     """
+    if clean(submission.producer) != submission.producer:
+        raise InvalidRequest("The producer's name contains what no database stores.")
     return Parcel(submission, tuple(_draft(one) for one in submission.documents))
 
 
-def rejection(submission: Submission, reason: str, detail: str) -> Rejection:
-    """Return *submission* as a rejected message; its raw bytes are its documents as JSON."""
+def rejection(submission: Submission, error: LaminaError) -> Rejection:
+    """Return *submission* as a rejected message, refused with one of `REFUSALS`.
+
+    Its raw bytes are the message that it was made of, or else the submission as JSON.
+    """
+    form, raw = "message", submission.raw
+    if raw is None:
+        form, raw = "documents", _written(submission)
+    return Rejection(
+        source=submission.source,
+        raw=raw,
+        reason=reason_of(error),
+        detail=error.detail,
+        collection=submission.collection,
+        key=submission.key,
+        form=form,
+        size=len(raw),
+        reply_to=submission.reply_to,
+    )
+
+
+def reason_of(error: LaminaError) -> str:
+    """Return the short code of one of `REFUSALS`."""
+    return next(code for kind, code in _REASONS.items() if isinstance(error, kind))
+
+
+@overload
+def clean(text: str) -> str: ...
+@overload
+def clean(text: None) -> None: ...
+def clean(text: str | None) -> str | None:
+    """Replace what no database stores: rejected messages may hold anything."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _written(submission: Submission) -> bytes:
+    """Return all that `dead_contents.py` needs to make the submission again."""
     documents = [
         {
             "id": one.id,
@@ -54,15 +110,16 @@ def rejection(submission: Submission, reason: str, detail: str) -> Rejection:
         }
         for one in submission.documents
     ]
-    raw = json.dumps(documents, ensure_ascii=False, default=str)
-    return Rejection(
-        source=submission.source,
-        raw=raw.encode("utf-8", "backslashreplace"),
-        reason=reason,
-        detail=detail,
-        collection=submission.collection,
-        key=submission.key,
-    )
+    whole = {
+        "documents": documents,
+        "lane": submission.lane.name,
+        "missing_ok": submission.missing_ok,
+        "producer": submission.producer,
+        "content_sha256": submission.content_sha256,
+        "extra": submission.extra,
+    }
+    text = json.dumps(whole, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _draft(document: NewDocument) -> Draft:

@@ -104,7 +104,7 @@ class SqlTables:
         revision = MigrationContext.configure(tx).get_current_revision()
         if revision is None:
             raise ConfigurationError("There is no catalog in this database.")
-        if revision != migrating.newest(tx):
+        if revision != migrating.newest():
             raise ConfigurationError(
                 "The catalog is not of this version of Lamina; `lamina migrate` brings it up to "
                 "date."

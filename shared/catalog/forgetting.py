@@ -2,8 +2,9 @@
 
 Text can fall out of use in two ways, each with an index of its own, so that looking costs nothing
 when there is nothing. A revision that no version ever held ends as superseded, cancelled,
-unchanged or failed. One that versions held is let go when the last of them is buried: that
-version stays `buried` until what only it held is gone, and is `forgotten` then.
+unchanged or failed; a failed one keeps its text until a newer one came or it is dismissed. One
+that versions held is let go when the last of them is buried: that version stays `buried` until
+what only it held is gone, and is `forgotten` then.
 """
 
 import math
@@ -24,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from shared.catalog.fields import forget_fields
+from shared.catalog.flows import forget_idle
 from shared.catalog.lifetimes import pages
 from shared.catalog.tables import (
     BURIED,
@@ -44,8 +47,10 @@ ERASED: Mapping[str, object] = MappingProxyType(
 def forget(tx: Connection, collection_id: int, limit: int) -> int:
     """Erase at most *limit* revisions that no kept version holds; return how many.
 
-    If they are fewer, nothing is left to forget.
+    If they are fewer, nothing is left to forget. Producers that have been idle for long are
+    forgotten as well.
     """
+    forget_idle(tx, collection_id)
     wanted = {"collection": collection_id, "most": limit}
     unheld = tx.scalars(_NEVER_HELD, wanted).all()
     _erase(tx, unheld)
@@ -95,6 +100,7 @@ def _let_go(tx: Connection, revision_ids: Sequence[int], gap: Mapping[str, int])
 
 
 def _erase(tx: Connection, revision_ids: Sequence[int]) -> None:
+    forget_fields(tx, revision_ids)
     for page in pages(revision_ids):
         tx.execute(_ERASE, {"ids": page})
 
@@ -117,7 +123,7 @@ _NEVER_HELD = (
         text("revisions.state IN ('superseded', 'cancelled', 'unchanged', 'failed')"),
         text("NOT revisions.forgotten"),
         RevisionRow.collection_id == bindparam("collection"),
-        or_(RevisionRow.state != "failed", _overtaken),
+        or_(RevisionRow.state != "failed", RevisionRow.dismissed_at.is_not(None), _overtaken),
     )
     .limit(_most)
 )

@@ -1,32 +1,18 @@
 """Where submissions become revisions, and refused messages are kept."""
 
 from collections.abc import Sequence
-from typing import overload
 
 from sqlalchemy import Connection, insert, select
 
+from shared.catalog import flows
 from shared.catalog.accepting import store
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
-from shared.catalog.drafts import Parcel, pack, rejection
+from shared.catalog.drafts import REFUSALS, Parcel, clean, pack, rejection
 from shared.catalog.standings import lock_known
 from shared.catalog.tables import CollectionRow, KeyRow, RejectionRow
 from shared.domain import Receipt, ReceiptEntry, Rejection, Submission
-from shared.errors import (
-    CollectionNotFound,
-    DocumentNotFound,
-    InvalidRequest,
-    KeyReused,
-    LaminaError,
-)
-
-_REASONS: dict[type[LaminaError], str] = {
-    CollectionNotFound: "no-such-collection",
-    DocumentNotFound: "no-such-document",
-    KeyReused: "key-reused",
-    InvalidRequest: "bad-payload",
-}
-_REFUSALS = tuple(_REASONS)
+from shared.errors import InvalidRequest, KeyReused
 
 
 class SqlInbox:
@@ -52,7 +38,7 @@ class SqlInbox:
         try:
             return self._database.run(lambda tx: store(tx, parcel, hold_seconds))
         except KeyReused as error:
-            refused = _refused(submission, error)
+            refused = rejection(submission, error)
             self._database.run(lambda tx: self._keep(tx, refused))
             raise
 
@@ -63,13 +49,14 @@ class SqlInbox:
 
         def work(tx: Connection) -> list[Receipt | Rejection]:
             lock_known(tx, parcels)
+            flows.hold(tx, [one.submission for one in parcels])
             return [self._deliver(tx, one) for one in packed]
 
         return self._database.run(work)
 
     def receipts(self, key: str) -> Sequence[ReceiptEntry]:
         """Return what became of the messages with this key, newest first; empty if none."""
-        key = _clean(key)
+        key = clean(key)
         accepted = (
             select(KeyRow.source, KeyRow.job_id, KeyRow.received_at, CollectionRow.name)
             .join(CollectionRow, CollectionRow.id == KeyRow.collection_id)
@@ -110,19 +97,21 @@ class SqlInbox:
             try:
                 with tx.begin_nested():
                     return store(tx, letter)
-            except _REFUSALS as error:
-                letter = _refused(letter.submission, error)
+            except REFUSALS as error:
+                letter = rejection(letter.submission, error)
         self._keep(tx, letter)
         return letter
 
     def _keep(self, tx: Connection, letter: Rejection) -> None:
         tx.execute(
             insert(RejectionRow).values(
-                source=_clean(letter.source),
-                reason=_clean(letter.reason),
-                detail=_clean(letter.detail),
-                collection=_clean(letter.collection),
-                key=_clean(letter.key),
+                source=clean(letter.source),
+                reason=clean(letter.reason),
+                detail=clean(letter.detail),
+                collection=clean(letter.collection),
+                key=clean(letter.key),
+                form=letter.form,
+                size=len(letter.raw) if letter.size is None else letter.size,
                 raw=letter.raw[: self._kept_bytes],
                 received_at=db_now(),
             )
@@ -135,20 +124,4 @@ def _packed(letter: Submission | Rejection) -> Parcel | Rejection:
     try:
         return pack(letter)
     except InvalidRequest as error:
-        return _refused(letter, error)
-
-
-def _refused(submission: Submission, error: LaminaError) -> Rejection:
-    reason = next(code for kind, code in _REASONS.items() if isinstance(error, kind))
-    return rejection(submission, reason, error.detail)
-
-
-@overload
-def _clean(text: str) -> str: ...
-@overload
-def _clean(text: None) -> None: ...
-def _clean(text: str | None) -> str | None:
-    """Replace what no database stores: rejected messages may hold anything."""
-    if text is None:
-        return None
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return rejection(letter, error)

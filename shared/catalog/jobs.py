@@ -4,11 +4,19 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from shared.catalog.dialect import AnyRow, AnySelect
-from shared.catalog.tables import CollectionRow, DocumentRow, JobRow, RevisionRow, VersionRow
-from shared.domain import JobIssue, JobReport, State
+from shared.catalog.tables import (
+    PENDING,
+    WAITING_STATES,
+    CollectionRow,
+    DocumentRow,
+    JobRow,
+    RevisionRow,
+    VersionRow,
+)
+from shared.domain import JobIssue, JobKind, JobReport, State
 
 _Place: TypeAlias = tuple[int, int | None]  # collection id, version
 
@@ -17,9 +25,28 @@ JOBS = select(
     JobRow.collection_id,
     CollectionRow.name.label("collection"),
     JobRow.source,
+    JobRow.producer,
     JobRow.key,
     JobRow.accepted_at,
+    JobRow.cancelled_at,
+    JobRow.extra,
 ).join(CollectionRow, CollectionRow.id == JobRow.collection_id)
+
+
+_of_it = RevisionRow.job_id == JobRow.id
+_unfinished = exists().where(_of_it, RevisionRow.state.in_(WAITING_STATES))
+_begun = exists().where(
+    _of_it, or_(RevisionRow.state != PENDING, RevisionRow.claimed_at.is_not(None))
+)
+_failed = select(RevisionRow.job_id).where(RevisionRow.state == State.FAILED.value)
+OF_KIND: Mapping[JobKind, tuple[ColumnElement[bool], ...]] = {
+    JobKind.WAITING: (_unfinished, ~_begun),
+    JobKind.RUNNING: (_unfinished, _begun),
+    JobKind.DONE: (~_unfinished,),
+    JobKind.CANCELLED: (JobRow.cancelled_at.is_not(None),),
+    JobKind.FAILED: (JobRow.id.in_(_failed),),
+}
+"""The conditions under which a job is of a kind."""
 
 
 def read_jobs(tx: Connection, wanted: AnySelect) -> list[JobReport]:
@@ -48,6 +75,9 @@ def _job(
         encoded_at=max((row.encoded_at for row in states if row.encoded_at), default=None),
         published_at=max((row.published_at for row in states if row.published_at), default=None),
         first_loaded_at=loaded.get((job.collection_id, version)),
+        producer=job.producer,
+        extra=json.loads(job.extra or "{}"),
+        cancelled_at=job.cancelled_at,
     )
 
 

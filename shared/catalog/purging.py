@@ -8,9 +8,9 @@ document: one that held its text keeps it. The pages that held the text are over
 
 from sqlalchemy import Connection, delete, select, update
 
-from shared.catalog.claims import end, give_back
 from shared.catalog.clock import db_now
 from shared.catalog.forgetting import ERASED
+from shared.catalog.giving_back import end, give_back
 from shared.catalog.identity import new_id
 from shared.catalog.lifetimes import live_at
 from shared.catalog.tables import (
@@ -21,6 +21,7 @@ from shared.catalog.tables import (
     AttemptRow,
     ChunkRow,
     DocumentRow,
+    FieldRow,
     LivenessRow,
     RevisionRow,
     VersionRow,
@@ -53,6 +54,7 @@ def purge(tx: Connection, attempt: Attempt, external_id: str) -> None:
     _count_one_less(tx, attempt.collection_id, document_id)
     revisions = select(RevisionRow.id).where(RevisionRow.document_id == document_id)
     tx.execute(delete(ChunkRow).where(ChunkRow.revision_id.in_(revisions)))
+    tx.execute(delete(FieldRow).where(FieldRow.revision_id.in_(revisions)))
     tx.execute(delete(LivenessRow).where(LivenessRow.document_id == document_id))
     tx.execute(update(RevisionRow).where(RevisionRow.document_id == document_id).values(**_EMPTY))
     # Ids never begin with a blank, so a document to come cannot have this one.

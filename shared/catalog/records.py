@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, or_, select
 from shared.catalog.collections import find
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, AnySelect
-from shared.catalog.jobs import JOBS, read_errors, read_jobs, read_warnings
+from shared.catalog.jobs import JOBS, OF_KIND, read_errors, read_jobs, read_warnings
 from shared.catalog.publications import read_spans
 from shared.catalog.tables import (
     KEPT_STATES,
@@ -19,7 +19,6 @@ from shared.catalog.tables import (
     JobRow,
     LivenessRow,
     PassRow,
-    RejectionRow,
     RevisionRow,
     VersionRow,
 )
@@ -27,8 +26,8 @@ from shared.catalog.versions import read_tags
 from shared.domain import (
     ChunkSpan,
     DocumentReport,
+    JobKind,
     JobReport,
-    Rejection,
     RevisionKind,
     State,
     VersionKind,
@@ -57,12 +56,16 @@ class SqlRecords:
             warnings = read_warnings(tx, job_id, issues)
         return replace(reports[0], errors=errors, warnings=warnings)
 
-    def jobs(self, *, limit: int, collection: str | None = None) -> Sequence[JobReport]:
-        """Return the newest jobs, without their errors and warnings."""
+    def jobs(
+        self, *, limit: int, collection: str | None = None, kind: JobKind | None = None
+    ) -> Sequence[JobReport]:
+        """Return the newest jobs of a kind, without their errors and warnings."""
         wanted = JOBS.order_by(JobRow.accepted_at.desc(), JobRow.id.desc()).limit(limit)
         with self._database.read() as tx:
             if collection is not None:
                 wanted = wanted.where(JobRow.collection_id == find(tx, collection))
+            if kind is not None:
+                wanted = wanted.where(*OF_KIND[kind])
             return read_jobs(tx, wanted)
 
     def document(self, collection: str, external_id: str) -> DocumentReport:
@@ -125,13 +128,6 @@ class SqlRecords:
             raise VersionNotFound(f"There is no version {version}.")
         return reports[0]
 
-    def rejections(self, *, limit: int) -> Sequence[tuple[int, float, Rejection]]:
-        """Return the newest rejected messages with id and time."""
-        newest = select(RejectionRow.__table__).order_by(RejectionRow.id.desc()).limit(limit)
-        with self._database.read() as tx:
-            rows = tx.execute(newest).all()
-        return [(row.id, row.received_at, _rejection(row)) for row in rows]
-
     def claims(self, *, limit: int) -> Sequence[Mapping[str, object]]:
         """Return the newest claims: worker, lane, documents, tokens, waste and so on."""
         passes = select(func.count()).where(PassRow.claim_id == ClaimRow.id).scalar_subquery()
@@ -162,7 +158,7 @@ _DOCUMENT = (
     )
     .where(
         RevisionRow.state != State.SUPERSEDED.value,
-        or_(RevisionRow.state != State.WITHDRAWN.value, ~_is_live),
+        or_(RevisionRow.state.not_in((State.WITHDRAWN.value, State.CANCELLED.value)), ~_is_live),
     )
     # Of withdrawn ones, rather one whose text is still there.
     .order_by(
@@ -231,17 +227,6 @@ def _report(row: AnyRow, tags: tuple[str, ...]) -> VersionReport:
         expired=row.state != "live",
         tags=tags,
         restored=row.restored,
-    )
-
-
-def _rejection(row: AnyRow) -> Rejection:
-    return Rejection(
-        source=row.source,
-        raw=row.raw,
-        reason=row.reason,
-        detail=row.detail,
-        collection=row.collection,
-        key=row.key,
     )
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from shared.catalog.fields import forget_fields
 from shared.catalog.forgetting import ERASED
 from shared.catalog.lifetimes import live_at
 from shared.catalog.tables import WAITING_STATES, DocumentRow, LivenessRow, RevisionRow
@@ -42,7 +43,7 @@ def restore(tx: Connection, collection_id: int, old: int, new: int) -> None:
     tx.execute(_OPEN, wanted)
     if tx.dialect.name != "sqlite":
         tx.execute(_LOCK_DOCUMENTS, wanted)
-    tx.execute(_WITHDRAW_UNCHANGED, wanted)
+    forget_fields(tx, tx.scalars(_WITHDRAW_UNCHANGED, wanted).all())
     tx.execute(_WITHDRAW, wanted)
     tx.execute(_REVIVE, wanted)
     tx.execute(_TURN_BACK_EXTERNAL_VERSIONS, wanted)
@@ -144,6 +145,7 @@ _WITHDRAW_UNCHANGED = (
     update(RevisionRow)
     .where(_of_differing, RevisionRow.state == State.UNCHANGED.value, ~_says_the_same, _came_later)
     .values(state=State.WITHDRAWN.value, **ERASED)
+    .returning(RevisionRow.id)
 )
 _WITHDRAW = (
     update(RevisionRow)

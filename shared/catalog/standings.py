@@ -20,6 +20,9 @@ from shared.catalog.tables import (
 )
 from shared.domain import RevisionKind, State
 
+NEVER_COUNTED = (State.SUPERSEDED.value, State.CANCELLED.value, State.WITHDRAWN.value)
+"""States of revisions that are as if they had never been sent."""
+
 _PAGE = 1000  # documents in one statement; SQLite allows 32,766 parameters
 
 
@@ -121,7 +124,7 @@ _newest_is_gone = (
     )
     .where(
         _other.document_id == DocumentRow.id,
-        _other.state.not_in((State.SUPERSEDED.value, State.WITHDRAWN.value)),
+        _other.state.not_in(NEVER_COUNTED),
     )
     .order_by(_other.id.desc())
     .limit(1)

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,11 +23,14 @@ from shared.cli.terminal import (
     complain,
     err,
     failures,
+    say,
     states_in_words,
 )
 from shared.cli.waiting import Tally, Tracker
+from shared.waiting.words import about
 
 _LOOK_SECONDS = 0.25
+_LONG_PAUSE_SECONDS = 3.0  # worth a word where no bar shows it
 _SHOWN = 10
 _TOLD = 100  # a job tells its first errors and warnings, at most so many of each
 
@@ -132,48 +135,78 @@ def add(  # noqa: PLR0913 - one parameter an option
             raise SystemExit(Exit.FAILED)
 
 
+class _Watch:
+    """Follows an `add` and shows how far it is."""
+
+    def __init__(self, tracker: Tracker, total: int | None, *, follow: bool) -> None:
+        self._tracker = tracker
+        self._follow = follow
+        self._started = self._looked = time.monotonic()
+        self._told_of_pause = False
+        self.bar = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=err,
+            disable=not err.is_terminal,
+        )
+        self._sent = self.bar.add_task("sent", total=total, note="")
+        self._found = self.bar.add_task("searchable", total=total, note="", visible=follow)
+
+    def look(self) -> None:
+        """Ask how far the jobs are, unless that was asked just now, and show it."""
+        if self._follow and time.monotonic() - self._looked > _LOOK_SECONDS:
+            self._tracker.look()
+            self._looked = time.monotonic()
+        self.bar.update(self._sent, completed=self._tracker.tally.accepted)
+        self.bar.update(self._found, completed=self._tracker.settled, note=self._speed())
+
+    def rest(self, seconds: float) -> None:
+        """Wait until Lamina may take more, and say so."""
+        if seconds > _LONG_PAUSE_SECONDS and not self._told_of_pause and not err.is_terminal:
+            say(f"Lamina takes nothing more just now; trying again in {about(seconds)}.")
+            self._told_of_pause = True
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.bar.update(self._sent, note=f"waits, again in {about(left)}")
+            self.look()
+            time.sleep(min(_LOOK_SECONDS, left))
+        self.bar.update(self._sent, note="")
+
+    def finish(self) -> None:
+        """Wait until everything is searchable, if that is wanted."""
+        for task in (self._sent, self._found):
+            self.bar.update(task, total=self._tracker.tally.accepted)
+        while self._follow and self._tracker.waiting:
+            self.look()
+            if self._tracker.waiting:
+                time.sleep(_LOOK_SECONDS)
+        self.look()
+
+    def _speed(self) -> str:
+        speed = self._tracker.settled / max(time.monotonic() - self._started, 1e-3)
+        left = self._tracker.eta_seconds
+        return f"{speed:,.0f}/s" if left is None else f"{speed:,.0f}/s, {about(left)} left"
+
+
 def _run(load: _Load, sender: Sender, tracker: Tracker, *, size: int, wait: bool) -> Tally:
     """Send everything, then wait for it."""
-    bar = Progress(
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        console=err,
-        disable=not err.is_terminal,
-    )
-    started = time.monotonic()
-    with bar:
-        sent = bar.add_task("sent", total=load.total, rate="")
-        found = bar.add_task("searchable", total=load.total, rate="", visible=wait)
-
-        def show() -> None:
-            speed = tracker.settled / max(time.monotonic() - started, 1e-3)
-            bar.update(sent, completed=tracker.tally.accepted)
-            bar.update(found, completed=tracker.settled, rate=f"{speed:,.0f}/s")
-
-        looked = started
+    watch = _Watch(tracker, load.total, follow=wait)
+    patient = replace(sender, pause=watch.rest)
+    with watch.bar:
         try:
             for part in batches(load.lines(), documents=size):
-                for done in sender.send(part):
+                for done in patient.send(part):
                     tracker.add(done.job_id, done.documents)
-                if wait and time.monotonic() - looked > _LOOK_SECONDS:
-                    tracker.look()
-                    looked = time.monotonic()
-                show()
+                watch.look()
         except Failure as failure:
             accepted = tracker.tally.accepted
             raise Failure(f"{failure}\n{accepted:,} documents were accepted.", failure.code) from (
                 failure
             )
-        bar.update(sent, total=tracker.tally.accepted)
-        bar.update(found, total=tracker.tally.accepted)
-        while wait and tracker.waiting:
-            tracker.look()
-            show()
-            if tracker.waiting:
-                time.sleep(_LOOK_SECONDS)
+        watch.finish()
     return tracker.tally
 
 

@@ -14,14 +14,18 @@ from pathlib import Path
 import redis
 
 from shared.errors import BrokerUnavailable, ConfigurationError
+from shared.replies import PREFIX
 from shared.settings import Settings
 
-_OLDEST = (7, 0)  # the first with permissions for keys by reading and writing
+_OLDEST = (7, 0)  # the first with permissions for keys by reading and writing, and selectors
 _START_SECONDS = 20.0
 _PRODUCER_COMMANDS = (
     "+lpush +llen +sadd +smembers +sunion +multi +exec +discard +watch +unwatch"
     " +ping +echo +hello +auth +select +quit +info +client|setinfo +client|setname +client|id"
 )
+_MAY_FETCH_REPLIES = f"(~{PREFIX}* +brpop +rpop +blpop +lpop +llen)"
+"""Rights of their own: a producer can fetch a reply whose name it knows. It can neither list the
+names nor write there, and these commands work on no other key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Passwords:
     lamina: str
     """May do everything; for Lamina's own processes."""
     producer: str
-    """May only push to the submission queue; for other apps."""
+    """May only push to the submission queue, and fetch replies; for other apps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,7 @@ def configuration(server: BrokerServer) -> str:
     ]
     quoted = " ".join(f'"{key}"' for key in keys)
     password = server.passwords.producer
-    may_push = f">{password} resetchannels {quoted} {_PRODUCER_COMMANDS}"
+    may_push = f">{password} resetchannels {quoted} {_PRODUCER_COMMANDS} {_MAY_FETCH_REPLIES}"
     return "\n".join(
         [
             "bind 127.0.0.1",

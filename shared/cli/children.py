@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.cli.deaths import LOOPING, Death
+
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 30.0
 _YOUNG_SECONDS = 10.0
@@ -30,7 +32,7 @@ class Program:
 
 def delay_seconds(young_deaths: int) -> float:
     """Return how long to wait before the next start, after dying young this often in a row."""
-    if young_deaths <= 1:
+    if young_deaths <= 1:  # an accident, or a process that ended itself to be replaced
         return 0.0
     return min(_LONGEST_DELAY_SECONDS, _FIRST_DELAY_SECONDS * 2.0 ** (young_deaths - 2))
 
@@ -72,18 +74,32 @@ class Child:
             )
         self._started_at = time.monotonic()
 
-    def find_death(self) -> tuple[int, int] | None:
-        """Return pid and exit code if the process has ended since it was started; else None."""
+    @property
+    def loops(self) -> bool:
+        """Whether it dies again and again."""
+        return self._young_deaths >= LOOPING
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it died in a loop and now lives again; said once."""
+        if not self.loops or self._process is None or self._is_young():
+            return False
+        self._young_deaths = 0
+        return True
+
+    def find_death(self) -> Death | None:
+        """Return how the process ended if it has since it was started; else None."""
         if self._process is None or (code := self._process.poll()) is None:
             return None
         pid = self._process.pid
         self._process = None
         _kill_group(pid)
-        now = time.monotonic()
-        is_young = now - self._started_at < _YOUNG_SECONDS
-        self._young_deaths = self._young_deaths + 1 if is_young else 1
-        self.next_start_at = now + delay_seconds(self._young_deaths)
-        return pid, code
+        self._young_deaths = self._young_deaths + 1 if self._is_young() else 0
+        self.next_start_at = time.monotonic() + delay_seconds(self._young_deaths)
+        return Death(pid, code, self._young_deaths)
+
+    def _is_young(self) -> bool:
+        return time.monotonic() - self._started_at < _YOUNG_SECONDS
 
     def ask_to_end(self) -> None:
         """Send SIGTERM, if it runs."""
@@ -112,13 +128,3 @@ def rotate(log: Path) -> None:
     with suppress(FileNotFoundError):
         if log.stat().st_size > _LOG_BYTES:
             log.replace(log.with_suffix(".log.1"))
-
-
-def in_words(code: int) -> str:
-    """Return how a process ended."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"

@@ -10,14 +10,21 @@ import httpx
 
 from shared.cli.replies import (
     Accepted,
+    AuditReply,
     Body,
+    CancelledReply,
     CollectionDetailReply,
     CollectionReply,
+    DeadLetterReply,
+    DeadLettersReply,
     DiffReply,
+    DismissedReply,
     GarbageReply,
     JobReply,
     RankingReply,
-    RejectionReply,
+    ReasonReply,
+    ReplayReply,
+    ReplaysReply,
     RestoreReply,
     SearchReply,
     StatusReply,
@@ -77,7 +84,7 @@ class Client:
         Raises:
             ConfigurationError: the admin key cannot be read.
         """
-        key = settings.read_admin_key()
+        key = settings.key.get_secret_value() if settings.key else settings.read_admin_key()
         return cls(
             httpx.Client(
                 base_url=settings.web_url,
@@ -192,19 +199,64 @@ class Client:
         """Return a job with its errors and warnings."""
         return cast("JobReply", self._get(f"/api/v1/jobs/{quote(job_id, safe='')}"))
 
-    def jobs(self, *, limit: int, collection: str | None) -> list[JobReply]:
+    def jobs(
+        self, *, limit: int, collection: str | None, status: str | None = None
+    ) -> list[JobReply]:
         """Return the newest jobs."""
-        params = {"limit": limit} | ({"collection": collection} if collection else {})
+        params: dict[str, str | int] = {"limit": limit}
+        params |= {"collection": collection} if collection else {}
+        params |= {"status": status} if status else {}
         return cast("list[JobReply]", self._get("/api/v1/jobs", params)["jobs"])
+
+    def cancel(self, job_id: str) -> CancelledReply:
+        """Cancel what waits of a job."""
+        where = f"/api/v1/jobs/{quote(job_id, safe='')}/cancel"
+        return cast("CancelledReply", self._call("POST", where, json={}))
+
+    def why_job(self, job_id: str) -> list[ReasonReply]:
+        """Return why a job waits."""
+        found = self._get(f"/api/v1/jobs/{quote(job_id, safe='')}/why")
+        return cast("list[ReasonReply]", found["reasons"])
+
+    def why(self, asked: Mapping[str, str]) -> list[ReasonReply]:
+        """Return why a document (`collection` and `document`) or a message (`key`) waits."""
+        return cast("list[ReasonReply]", self._get("/api/v1/why", asked)["reasons"])
 
     def search(self, collection: str, request: Body) -> SearchReply:
         """Search; *request* holds `q` and, when wanted, `k`, `version`, `after`, `exact`."""
         return cast("SearchReply", self._call("POST", _in(collection, "search"), json=request))
 
-    def rejections(self, *, limit: int) -> list[RejectionReply]:
-        """Return the newest rejected messages."""
-        found = self._get("/api/v1/rejections", {"limit": limit})["rejections"]
-        return cast("list[RejectionReply]", found)
+    def dead_letters(self, which: Body, *, limit: int) -> DeadLettersReply:
+        """Return a page of dead letters; *which* may hold a `cursor`."""
+        params = which | {"limit": limit}
+        return cast("DeadLettersReply", self._get("/api/v1/dead-letters", params))
+
+    def dead_letter(self, letter: str) -> DeadLetterReply:
+        """Return a dead letter with what was handed in."""
+        return cast("DeadLetterReply", self._get(_dead(letter)))
+
+    def replay(self, letter: str) -> ReplayReply:
+        """Hand a dead letter in again."""
+        return cast("ReplayReply", self._call("POST", _dead(letter, "replay"), json={}))
+
+    def replay_some(self, which: Body) -> ReplaysReply:
+        """Hand some dead letters in again; *which* holds the filter, `limit` and `cursor`."""
+        where = "/api/v1/dead-letters/replay"
+        return cast("ReplaysReply", self._call("POST", where, json=which, timeout=_LONG_WORK))
+
+    def dismiss(self, letter: str) -> None:
+        """Take a dead letter off the list."""
+        self._call("DELETE", _dead(letter))
+
+    def dismiss_some(self, which: Body) -> DismissedReply:
+        """Take some dead letters off the list; *which* holds the filter."""
+        where = "/api/v1/dead-letters"
+        return cast("DismissedReply", self._call("DELETE", where, params=which))
+
+    def audit(self, *, limit: int, before: int | None) -> list[AuditReply]:
+        """Return the newest administrative acts, those with an id below *before* if given."""
+        params = {"limit": limit} | ({} if before is None else {"before": before})
+        return cast("list[AuditReply]", self._get("/api/v1/audit", params)["entries"])
 
     def status(self) -> StatusReply:
         """Return what runs and what waits."""
@@ -247,6 +299,11 @@ def _in(collection: str, *parts: str) -> str:
     return "/".join(["/api/v1/collections", *(quote(one, safe="") for one in (collection, *parts))])
 
 
+def _dead(letter: str, *parts: str) -> str:
+    """Return the address of a dead letter."""
+    return "/".join(["/api/v1/dead-letters", quote(letter, safe=""), *parts])
+
+
 def _problem(response: httpx.Response) -> Body:
     """Return the problem details (RFC 9457) of an error answer; empty if it has none."""
     if "json" not in response.headers.get("Content-Type", ""):
@@ -263,7 +320,7 @@ def _in_words(response: httpx.Response, problem: Body, faults: list[tuple[str, s
     detail = problem.get("detail")
     message = f"{title}: {detail}" if detail and detail != title else str(title)
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        message += " (set LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE)"
+        message += " (set LAMINA_KEY, or LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE)"
     told = [f"  {pointer}: {what}" for pointer, what in faults[:20]]
     # A single fault is the detail already.
     lines = [] if len(faults) == 1 and told[0].strip() in message else told

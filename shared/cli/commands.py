@@ -6,6 +6,8 @@ from collections.abc import Callable
 import typer
 
 from shared.cli.adding import add
+from shared.cli.asking import why
+from shared.cli.auditing import audit
 from shared.cli.backing import check_backup, load_backup, save_backup
 from shared.cli.checking import fsck
 from shared.cli.collections import (
@@ -14,10 +16,13 @@ from shared.cli.collections import (
     set_collection,
     show_collection,
 )
+from shared.cli.dead import dismiss_dead, list_dead, replay_dead, show_dead
 from shared.cli.evaluating import evaluate
 from shared.cli.exporting import export
 from shared.cli.importing import import_
-from shared.cli.looking import jobs, rejections, status
+from shared.cli.jobs import JobsGroup, cancel_job, list_jobs, show_job
+from shared.cli.keys import create_key, list_keys, revoke_key, show_key
+from shared.cli.looking import status
 from shared.cli.maintaining import collect_garbage, purge
 from shared.cli.operating import broker_url, list_models, migrate, pull_model, up
 from shared.cli.searching import search
@@ -55,6 +60,15 @@ _collections = typer.Typer(
 _versions = typer.Typer(
     help="List, name, compare and restore versions.", no_args_is_help=True, rich_markup_mode=None
 )
+_jobs = typer.Typer(cls=JobsGroup, invoke_without_command=True, rich_markup_mode=None)
+_keys = typer.Typer(
+    help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None
+)
+_dead = typer.Typer(
+    help="List, show, replay and dismiss what failed or was refused.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 _models = typer.Typer(
     help="Install and list encoders.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -65,8 +79,11 @@ _backups = typer.Typer(
 
 def _add(group: typer.Typer, command: Callable[..., None], name: str | None = None) -> None:
     r"""Add a command whose docstring is its help: lines after a `\b` stay lines."""
-    about = inspect.getdoc(command) or ""
-    group.command(name, help=about.replace("\\b\n", "\b\n"))(command)
+    group.command(name, help=_help(command))(command)
+
+
+def _help(command: Callable[..., None]) -> str:
+    return (inspect.getdoc(command) or "").replace("\\b\n", "\b\n")
 
 
 _add(app, up)
@@ -85,8 +102,16 @@ _add(_versions, untag_version, "untag")
 _add(_versions, diff_versions, "diff")
 _add(_versions, restore_version, "restore")
 _add(app, status)
-_add(app, jobs)
-_add(app, rejections)
+app.add_typer(_jobs, name="jobs")
+_jobs.callback(help=_help(list_jobs))(list_jobs)
+_add(_jobs, show_job, "show")
+_add(_jobs, cancel_job, "cancel")
+_add(app, why)
+app.add_typer(_dead, name="dead")
+_add(_dead, list_dead, "list")
+_add(_dead, show_dead, "show")
+_add(_dead, replay_dead, "replay")
+_add(_dead, dismiss_dead, "dismiss")
 _add(app, collect_garbage, "gc")
 _add(app, purge)
 _add(app, fsck)
@@ -100,5 +125,11 @@ _add(app, evaluate, "eval")
 app.add_typer(_models, name="models")
 _add(_models, pull_model, "pull")
 _add(_models, list_models, "list")
+app.add_typer(_keys, name="keys")
+_add(_keys, create_key, "create")
+_add(_keys, list_keys, "list")
+_add(_keys, show_key, "show")
+_add(_keys, revoke_key, "revoke")
+_add(app, audit)
 _add(app, broker_url, "broker-url")
 _add(app, migrate)

@@ -1,4 +1,4 @@
-"""`lamina status`, `jobs` and `rejections`: what runs, what waits, what became of it."""
+"""`lamina status`: what runs and what waits."""
 
 from typing import Annotated
 
@@ -8,18 +8,14 @@ from shared.cli import configuration
 from shared.cli.client import Client
 from shared.cli.collections import print_collections
 from shared.cli.options import AsJson
-from shared.cli.replies import ChoreReply, JobReply, StatusReply
+from shared.cli.replies import ChoreReply, StatusReply
 from shared.cli.terminal import (
     Failure,
     answer,
     answer_json,
-    answer_table,
     counted,
     failures,
-    states_in_words,
 )
-
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")]
 
 
 def status(
@@ -56,93 +52,17 @@ def _print_status(found: StatusReply, url: str, *, as_json: bool) -> None:
         oldest = backlog["oldest_seconds"]
         answer(f"Lamina {found['version']} at {url}: {running}")
         answer(f"{waits}, oldest {oldest:.0f} s" if oldest else waits)
+        for one in found["troubles"]:
+            answer(f"{one['kind']} {one['process']}: {one['trouble']} (since {one['since']})")
         for chore in found["chores"]:
             answer(_chore_in_words(chore))
         if found["damages"]:
             answer(f"{counted(found['damages'], 'damaged file')}: see lamina fsck")
+        if dead := found["dead_letters"]:
+            answer(f"{counted(dead, 'dead letter')}: see lamina dead list")
         print_collections(found["collections"])
 
 
 def _chore_in_words(chore: ChoreReply) -> str:
     share = f"{chore['done']:,} of {chore['total']:,}" if chore["total"] else "begun"
     return f"{chore['kind']} in {chore['collection']}: {share}, since {chore['started_at']}"
-
-
-def jobs(
-    job: Annotated[str | None, typer.Argument(help="One job, with its errors.")] = None,
-    *,
-    collection: Annotated[
-        str | None, typer.Option("--collection", "-c", help="Only of this collection.")
-    ] = None,
-    limit: Limit = 20,
-    json: AsJson = False,
-) -> None:
-    r"""List the newest jobs, or show one.
-
-    \b
-    lamina jobs -c papers
-    lamina jobs JOB --json
-    """
-    with failures(), Client.open(configuration.load()) as client:
-        if job:
-            found = client.job(job)
-            if json:
-                answer_json(found)
-            else:
-                _print_job(found)
-            return
-        several = client.jobs(limit=limit, collection=collection)
-        if json:
-            answer_json(several)
-        else:
-            answer_table(
-                ("job", "accepted", "collection", "source", "status", "documents"),
-                [
-                    (
-                        one["id"],
-                        one["stages"]["accepted_at"],
-                        one["collection"],
-                        one["source"],
-                        one["status"],
-                        states_in_words(one["counts"]),
-                    )
-                    for one in several
-                ],
-            )
-
-
-def _print_job(job: JobReply) -> None:
-    answer(f"{job['id']}  {job['collection']}  {job['status']}: {states_in_words(job['counts'])}")
-    for stage, when in job["stages"].items():
-        answer(f"  {stage:<16} {when or '-'}")
-    for title, issues in (("error", job["errors"]), ("warning", job["warnings"])):
-        for issue in issues:
-            answer(f"  {title}: {issue['document']}: {issue['message']}")
-
-
-def rejections(*, limit: Limit = 20, json: AsJson = False) -> None:
-    r"""List messages that were not accepted, with the reason.
-
-    \b
-    lamina rejections --limit 5
-    lamina rejections --json
-    """
-    with failures(), Client.open(configuration.load()) as client:
-        found = client.rejections(limit=limit)
-        if json:
-            answer_json(found)
-        else:
-            answer_table(
-                ("id", "received", "source", "reason", "detail", "key"),
-                [
-                    (
-                        str(one["id"]),
-                        one["received_at"],
-                        one["source"],
-                        one["reason"],
-                        one["detail"],
-                        one["key"],
-                    )
-                    for one in found
-                ],
-            )

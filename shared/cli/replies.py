@@ -1,6 +1,6 @@
 """The API's answers, as far as the command line reads them. Times are RFC 3339 strings."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 Body = dict[str, Any]
 """A decoded JSON object that is only printed."""
@@ -212,6 +212,36 @@ class StagesReply(TypedDict):
     first_loaded_at: str | None
 
 
+class AuditReply(TypedDict):
+    """An entry of `GET /audit`."""
+
+    id: int
+    at: str
+    who: str
+    key_id: str | None
+    address: str
+    what: str
+    target: dict[str, str]
+    outcome: str | None
+
+
+class EstimateReply(TypedDict):
+    """When a job will be done, and what says so."""
+
+    seconds: float
+    documents: int
+    workers: int
+    tokens_per_second: float
+
+
+class ReasonReply(TypedDict):
+    """Why something waits."""
+
+    code: str
+    sentence: str
+    details: Body
+
+
 class JobReply(TypedDict):
     """`GET /jobs/{id}`; a list of jobs leaves `errors` and `warnings` empty."""
 
@@ -220,12 +250,30 @@ class JobReply(TypedDict):
     source: str
     status: str
     finished: bool
+    eta_seconds: float | None
+    estimate: EstimateReply | None
+    cancelled_at: str | None
     total: int
     counts: dict[str, int]
     stages: StagesReply
     version: int | None
     errors: list[IssueReply]
     warnings: list[IssueReply]
+
+
+class CancelledReply(TypedDict):
+    """`POST /jobs/{id}/cancel`."""
+
+    cancelled: int
+    under_way: int
+    job: JobReply
+
+
+class PassageReply(TypedDict):
+    """A passage of a hit."""
+
+    score: float
+    passage: str
 
 
 class HitReply(TypedDict):
@@ -235,6 +283,7 @@ class HitReply(TypedDict):
     score: float
     title: str
     passage: str
+    passages: NotRequired[list[PassageReply]]
 
 
 class SearchReply(TypedDict):
@@ -248,19 +297,82 @@ class SearchReply(TypedDict):
     took_ms: dict[str, float]
     hits: list[HitReply]
     warnings: list[str]
+    cursor: str | None
 
 
-class RejectionReply(TypedDict):
-    """A message that was not accepted."""
+class JobLinkReply(TypedDict):
+    """A job and where to watch it."""
 
-    id: int
+    id: str
+    url: str
+
+
+class DocumentContentReply(TypedDict):
+    """A document as it was accepted."""
+
+    title: str
+    text: str
+    metadata: Body
+    external_version: int | None
+
+
+class MessageContentReply(TypedDict):
+    """A message as it came."""
+
+    encoding: str
+    size: int
+    raw: str
+
+
+class DeadLetterReply(TypedDict):
+    """A document that failed or a message that was refused; lists leave what was sent out."""
+
+    id: str
     received_at: str
+    failed_at: str
+    collection: str | None
     source: str
+    producer: str
+    key: str | None
+    document: str | None
     reason: str
     detail: str
-    collection: str | None
-    key: str | None
-    size: int
+    obstacle: str | None
+    replayed_at: str | None
+    job: JobLinkReply | None
+    content: NotRequired[DocumentContentReply | None]
+    message: NotRequired[MessageContentReply | None]
+
+
+class DeadLettersReply(TypedDict):
+    """A page of dead letters."""
+
+    dead_letters: list[DeadLetterReply]
+    next_cursor: str | None
+
+
+class ReplayReply(TypedDict):
+    """What became of a dead letter that was replayed."""
+
+    id: str
+    outcome: str
+    detail: str
+    job: JobLinkReply | None
+
+
+class ReplaysReply(TypedDict):
+    """What became of several."""
+
+    counts: dict[str, int]
+    results: list[ReplayReply]
+    next_cursor: str | None
+
+
+class DismissedReply(TypedDict):
+    """How many dead letters were dismissed."""
+
+    dismissed: int
+    more: bool
 
 
 class BacklogReply(TypedDict):
@@ -271,12 +383,23 @@ class BacklogReply(TypedDict):
     oldest_seconds: float | None
 
 
+class TroubleReply(TypedDict):
+    """A process that lives and does not get on."""
+
+    process: str
+    kind: str
+    trouble: str
+    since: str
+
+
 class StatusReply(TypedDict):
     """`GET /status`."""
 
     version: str
     processes: dict[str, int]
+    troubles: list[TroubleReply]
     backlog: BacklogReply
     collections: list[CollectionReply]
     chores: list[ChoreReply]
     damages: int
+    dead_letters: int | None

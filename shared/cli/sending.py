@@ -13,7 +13,7 @@ from shared.cli.jsonlines import BadLine, Line
 
 BATCH_BYTES = 4 * 1024 * 1024
 _UNREACHABLE_SECONDS = 60.0
-_BUSY_SECONDS = 600.0  # a full queue drains at the speed of encoding
+_BUSY_SECONDS = 3600.0  # a full queue drains at the speed of encoding
 _POINTER = re.compile(r"/documents/(\d+)")
 
 

@@ -13,7 +13,8 @@ from types import FrameType
 
 from shared.cli import data_folder
 from shared.cli.broker_server import BrokerServer, open_broker
-from shared.cli.children import Child, Program, in_words
+from shared.cli.children import Child, Program
+from shared.cli.deaths import Death, obituary
 from shared.cli.logs import LogWatch, last_lines
 from shared.cli.programs import (
     broker_program,
@@ -30,8 +31,11 @@ from shared.settings import Settings
 
 _TICK_SECONDS = 0.1
 _READY_SECONDS = 120.0
-_STOP_ORDER = (("web", 15.0), ("intake", 17.0), ("index", 17.0), ("upkeep", 17.0), ("broker", 5.0))
-"""Who ends first, and how long it may take, seconds: takers of work before its doers."""
+_STOP_ORDER = ("web", "intake", "index", "upkeep", "broker")
+"""Who ends first: takers of work before its doers."""
+_WEB_SECONDS = 15.0
+_BROKER_SECONDS = 5.0
+_SPARE_SECONDS = 2.0
 
 
 class _Signals:
@@ -133,7 +137,7 @@ class _Supervisor:
         self._services = services
         self._signals = signals
         self._children: list[Child] = []
-        self._watches: list[tuple[str, LogWatch]] = []
+        self._watches: list[tuple[Child, LogWatch]] = []
         self._url = local_url(place.settings.host, place.port)
         self._logs = place.settings.data_dir / "logs"
 
@@ -175,7 +179,7 @@ class _Supervisor:
         child = Child(
             program, logs=self._logs, descriptors=(self._place.lifeline, self._place.lock)
         )
-        self._watches.append((program.name, LogWatch(child.log)))
+        self._watches.append((child, LogWatch(child.log)))
         self._children.append(child)
         child.start()
 
@@ -217,25 +221,28 @@ class _Supervisor:
         changed = False
         for child in self._children:
             if death := child.find_death():
-                self._mourn(child, *death)
+                self._mourn(child, death)
                 changed = True
+            if child.recovered:
+                say(f"{child.program.name} runs again")
             if child.pid is None and time.monotonic() >= child.next_start_at:
                 child.start()
                 changed = True
         if changed:
             self._write_state()
-        for name, watch in self._watches:
+        for child, watch in self._watches:
             for line in watch.new_warnings():
-                say(f"[{name}] {line}")
+                if not child.loops:  # its first deaths have said it all
+                    say(f"[{child.program.name}] {line}")
         time.sleep(_TICK_SECONDS)
 
-    def _mourn(self, child: Child, pid: int, code: int) -> None:
+    def _mourn(self, child: Child, death: Death) -> None:
         wait = child.next_start_at - time.monotonic()
-        when = f"in {wait:.1f} s" if wait > 0 else "now"
-        complain(f"{child.program.name} {in_words(code)}; starting it again {when}")
+        for line in obituary(child.program.name, death, child.log, wait):
+            complain(line)
         if child.program.role == "index":
             # In a thread: a database that is away must not hold up the other children.
-            threading.Thread(target=self._give_back, args=(pid,), daemon=True).start()
+            threading.Thread(target=self._give_back, args=(death.pid,), daemon=True).start()
 
     def _give_back(self, pid: int) -> None:
         """Give the claims of a dead index worker back at once, not when its lease runs out."""
@@ -261,7 +268,8 @@ class _Supervisor:
         """End everything, kind by kind; at once if the user insists or it takes too long."""
         say("Stopping")
         asked = self._signals.count
-        for role, seconds in _STOP_ORDER:
+        for role in _STOP_ORDER:
+            seconds = self._stop_seconds(role)
             group = [child for child in self._children if child.program.role == role]
             for child in group:
                 child.ask_to_end()
@@ -275,6 +283,11 @@ class _Supervisor:
                     complain(f"{child.program.name} did not end in {seconds:.0f} s and is killed")
                 child.kill()
         say("Stopped.")
+
+    def _stop_seconds(self, role: str) -> float:
+        """Return how long a kind of process may take to end."""
+        own = self._settings.stop_seconds + _SPARE_SECONDS
+        return {"web": _WEB_SECONDS, "broker": _BROKER_SECONDS}.get(role, own)
 
     def _wait(self, done: Callable[[], bool], seconds: float, asked: int) -> None:
         deadline = time.monotonic() + seconds

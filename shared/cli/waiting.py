@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from shared.cli.client import Client, Refused, Unreachable
 from shared.cli.replies import IssueReply, JobReply
 
-_AT_ONCE = 4  # oldest jobs asked for in one look; they finish about in order
+_AT_ONCE = 4  # jobs asked for in one look; they finish about in order
 _KEPT_ISSUES = 1000
 _LOAD_SECONDS = 2.0
 _PATIENCE_SECONDS = 60.0
@@ -49,6 +49,8 @@ class Tracker:
         self._under_way = 0
         self._unanswered_since: float | None = None
         self.tally = Tally()
+        self.eta_seconds: float | None = None
+        """When the last of them will be done, about, if Lamina can tell."""
 
     @property
     def waiting(self) -> bool:
@@ -84,8 +86,10 @@ class Tracker:
 
     def _look(self) -> None:
         under_way = 0
-        for job in list(self._open)[:_AT_ONCE]:
+        self.eta_seconds = None
+        for job in self._looked_at():
             reply = self._client.job(job.id)
+            self.eta_seconds = reply["eta_seconds"]  # of the newest, which is done last
             if self._is_searchable(job, reply):
                 self._open.remove(job)
                 self._count(reply)
@@ -94,6 +98,11 @@ class Tracker:
                     count for state, count in reply["counts"].items() if state in _SETTLED
                 )
         self._under_way = under_way
+
+    def _looked_at(self) -> list[_Open]:
+        """Return the oldest jobs, which are done next, and the newest."""
+        jobs = list(self._open)
+        return jobs if len(jobs) <= _AT_ONCE else [*jobs[: _AT_ONCE - 1], jobs[-1]]
 
     def _is_searchable(self, job: _Open, reply: JobReply) -> bool:
         if not reply["finished"]:

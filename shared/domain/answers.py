@@ -22,6 +22,18 @@ class PassageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassageHit:
+    """A passage of a document found: `text[start:end]`."""
+
+    score: float
+    passage: str
+    start: int
+    end: int
+    vector: tuple[float, ...] | None = None
+    """As it is stored, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A document found, by its best passage."""
 
@@ -32,6 +44,10 @@ class Hit:
     start: int
     end: int
     metadata: Metadata
+    vector: tuple[float, ...] | None = None
+    """Of the best passage as it is stored, where it was asked for."""
+    passages: tuple[PassageHit, ...] = ()
+    """The best ones, the best first, where more than one was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +71,5 @@ class SearchResult:
     hits: tuple[Hit, ...]
     warnings: tuple[str, ...] = ()
     after: AfterJob | None = None
+    cursor: str | None = None
+    """Where the next documents begin, if there may be more."""

@@ -1,7 +1,8 @@
 """What users look up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 from shared.domain.values import Metadata, RevisionKind, State, VersionKind
 from shared.domain.work import ChunkSpan
@@ -39,6 +40,21 @@ class JobIssue:
     message: str
 
 
+class JobKind(StrEnum):
+    """Kinds of jobs to look for; a job may be of several."""
+
+    WAITING = "waiting"
+    """No worker has taken any of its documents yet."""
+    RUNNING = "running"
+    """Begun, and not done."""
+    DONE = "done"
+    """Every document is settled, whichever way."""
+    CANCELLED = "cancelled"
+    """Somebody cancelled it."""
+    FAILED = "failed"
+    """A document failed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobReport:
     """One submission and how far its documents are."""
@@ -61,6 +77,12 @@ class JobReport:
     """When a reader first loaded the version above."""
     errors: tuple[JobIssue, ...] = ()
     warnings: tuple[JobIssue, ...] = ()
+    producer: str = ""
+    """Who of the source sent it, as it says itself."""
+    extra: Metadata = field(default_factory=dict)
+    """Fields that came with it and mean nothing here."""
+    cancelled_at: float | None = None
+    """When it was first cancelled; what a worker held then ran on."""
 
     @property
     def total(self) -> int:

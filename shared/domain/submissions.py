@@ -61,6 +61,8 @@ class Submission:
     """Fields that came with it and mean nothing here; kept with the job."""
     reply_to: str | None = None
     """Where the producer waits for the receipt, if it does; see `shared/replies.py`."""
+    raw: bytes | None = field(default=None, repr=False)
+    """The message as the queue held it, to be kept if it is refused; None if it was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,12 @@ class Rejection:
     detail: str
     collection: str | None = None
     key: str | None = None
+    form: str = "message"
+    """What `raw` is: a `message` as the queue held it, or `documents`: a submission as JSON."""
+    size: int | None = None
+    """Bytes that came; `raw` may be their beginning only. None for all of them."""
+    reply_to: str | None = None
+    """As `Submission.reply_to`, if it could be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

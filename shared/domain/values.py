@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
@@ -20,6 +21,12 @@ def sha256_of(value: Json) -> str:
     """Return the sha256 of *value* as canonical JSON, hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rfc3339(seconds: float) -> str:
+    """Return a time as users and programs read it, in UTC: `2026-11-22T15:00:00.123Z`."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Metric(StrEnum):

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.domain import Ids, Positions
 from shared.index import codec
-from shared.index.approximate import ApproximateLayer
+from shared.index.approximate import ApproximateLayer, ChosenLayer
 from shared.index.flat import Layer
 from shared.index.segments import OpenSegment
 
@@ -21,28 +21,63 @@ GROUP = 1024
 _SPARSE = 0.05
 """Share of live vectors below which a layout is no help: a scan passes over dead ones quickly."""
 
+FEW = 10_000
+"""Vectors chosen from a segment that are copied together and looked at one by one.
+
+A scan of so many takes about 0.7 ms, and is exact; a layout is no quicker at finding as many more
+as it takes to have enough of them (measured in `tests/benchmarks/filters.py`).
+"""
+
 
 class Part:
     """A segment and which of its positions are dead at a version. Never changes."""
 
-    def __init__(self, opened: OpenSegment, dead: Positions) -> None:
+    def __init__(
+        self, opened: OpenSegment, dead: Positions, *, whole: "Part | None" = None
+    ) -> None:
+        """Show *opened* without the *dead*; of *whole*, if it is a choice from that part."""
         self.opened = opened
         self.dead = dead
+        self._whole = whole
         self.live = opened.card.rows - len(dead)
 
     @property
     def live_ids(self) -> Ids:
         """Ids of the live vectors, rising."""
-        return np.delete(self.opened.ids, self.dead) if len(self.dead) else self.opened.ids
+        return self.opened.ids[self.live_positions] if len(self.dead) else self.opened.ids
 
     @property
     def live_codes(self) -> codec.Codes:
         """The live vectors at rest, in the order of `live_ids`."""
         codes = self.opened.codes
-        return np.delete(codes, self.dead, axis=0) if len(self.dead) else codes
+        return codes[self.live_positions] if len(self.dead) else codes
+
+    def among(self, wanted: Ids) -> "Part":
+        """Return the part with only those of its live vectors whose ids are *wanted*, rising."""
+        first, end = np.searchsorted(wanted, (self.opened.card.min_id, self.opened.card.max_id + 1))
+        alive = np.zeros(self.opened.card.rows, dtype=bool)
+        alive[positions_of(self.opened.ids, wanted[first:end])] = True
+        alive[self.dead] = False
+        dead = np.flatnonzero(~alive).astype(np.uint32)
+        return self if len(dead) == len(self.dead) else Part(self.opened, dead, whole=self)
+
+    @property
+    def live_positions(self) -> Positions:
+        """Positions of the live vectors, rising."""
+        alive = np.ones(self.opened.card.rows, dtype=bool)
+        alive[self.dead] = False
+        return np.flatnonzero(alive).astype(np.uint32)
+
+    @property
+    def is_few(self) -> bool:
+        """Whether its live vectors, chosen from many, are best copied and looked at one by one."""
+        rows = self.opened.card.rows
+        return self.live < TINY or (
+            2 * self.live <= rows and (self.live <= FEW or self.live < _SPARSE * rows)
+        )
 
     @cached_property
-    def layer(self) -> Layer | ApproximateLayer:
+    def layer(self) -> Layer | ApproximateLayer | ChosenLayer:
         """The part, mapped, ready for search: nothing is read from a file name after this.
 
         Raises:
@@ -52,7 +87,12 @@ class Part:
         flat = Layer(opened.index, opened.ids, selection=self._selection, owner=opened)
         if opened.ann is None or self.live < _SPARSE * opened.card.rows:
             return flat
-        return ApproximateLayer(opened, flat, self._selection)
+        if self._whole is None:
+            return ApproximateLayer(opened, flat, self._selection)
+        whole = self._whole.layer
+        return (
+            ChosenLayer(whole, flat, self.live_ids) if isinstance(whole, ApproximateLayer) else flat
+        )
 
     @cached_property
     def _selection(self) -> codec.Selection | None:
@@ -66,6 +106,13 @@ class Part:
 def live_ids(parts: Iterable[Part]) -> Ids:
     """Return the ids of all live vectors of *parts*, rising."""
     return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *(p.live_ids for p in parts)]))
+
+
+def positions_of(rising: Ids, wanted: Ids) -> Ids:
+    """Return the positions in *rising* (not empty) of those *wanted* ids that it holds."""
+    places: Ids = np.minimum(np.searchsorted(rising, wanted), len(rising) - 1)
+    found: Ids = places[rising[places] == wanted]
+    return found
 
 
 def group(tiny: Iterable[Part]) -> list[tuple[Part, ...]]:

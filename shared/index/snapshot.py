@@ -1,14 +1,16 @@
 """Snapshots: the opened segments of one version."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 
 from shared.domain import Ids, Manifest, Metric, Vectors
-from shared.index import flat
-from shared.index.approximate import ApproximateLayer
+from shared.errors import CorruptFile
+from shared.index import codec, flat
+from shared.index.approximate import ApproximateLayer, ChosenLayer
 from shared.index.flat import Layer
-from shared.index.layers import Part, live_ids
+from shared.index.layers import Part, coalesce, live_ids
 
 LARGEST_QUERY = 1e15
 """Largest value of a query: its products with fp16 values still fit float32."""
@@ -24,12 +26,15 @@ class FolderSnapshot:
         self,
         manifest: Manifest,
         parts: Sequence[Part],
-        layers: Sequence[Layer | ApproximateLayer],
+        layers: Sequence[Layer | ApproximateLayer | ChosenLayer],
+        *,
+        copied_bytes: int = 0,
     ) -> None:
         self._manifest = manifest
         self._parts = tuple(parts)
         self._layers = tuple(layers)
         self._live = sum(part.live for part in parts)
+        self._copied_bytes = copied_bytes
 
     @property
     def manifest(self) -> Manifest:
@@ -69,6 +74,56 @@ class FolderSnapshot:
     def ids(self) -> Ids:
         """Return the live vector ids, rising."""
         return live_ids(self._parts)
+
+    @property
+    def live(self) -> int:
+        """Number of vectors that a search can find."""
+        return self._live
+
+    @property
+    def own_bytes(self) -> int:
+        """About how much memory it takes besides the mapped files."""
+        return self._copied_bytes + sum(5 * part.opened.card.rows for part in self._parts)
+
+    def among(self, ids: Ids) -> Self:
+        """Return the same version with only those of its live vectors whose ids are given, rising.
+
+        Few of a segment are copied and looked at one by one, which is exact; of many, its layout
+        is asked for more, and the others are left out. Scores are the same to the last bit.
+        """
+        chosen = [part.among(ids) for part in self._parts]
+        chosen = [part for part in chosen if part.live]
+        few = [part for part in chosen if part.is_few]
+        layers = [part.layer for part in chosen if not part.is_few]
+        copied_bytes = sum(part.live for part in few) * (
+            codec.code_bytes(self._manifest.dimension) + 8
+        )
+        return type(self)(
+            self._manifest,
+            chosen,
+            [*layers, coalesce(few)] if few else layers,
+            copied_bytes=copied_bytes,
+        )
+
+    def vectors(self, ids: Ids) -> Vectors:
+        """Return live vectors by id, `(n, dimension)` float32, in the order asked.
+
+        Raises:
+            CorruptFile: an id is not live in this version.
+        """
+        codes = np.empty((len(ids), codec.code_bytes(self._manifest.dimension)), dtype=np.uint8)
+        missing = np.ones(len(ids), dtype=bool)
+        for part in self._parts:
+            positions = np.searchsorted(part.opened.ids, ids)
+            positions = np.minimum(positions, len(part.opened.ids) - 1)
+            there = (part.opened.ids[positions] == ids) & ~np.isin(positions, part.dead)
+            codes[there] = part.opened.codes[positions[there]]
+            missing &= ~there
+        if missing.any():
+            raise CorruptFile(
+                f"Vector {ids[missing][0]} is not live in version {self._manifest.version}."
+            )
+        return codec.decode(codes)
 
     def _checked(self, queries: Vectors, k: int) -> Vectors:
         queries = np.ascontiguousarray(queries, dtype=np.float32)

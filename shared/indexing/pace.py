@@ -1,6 +1,6 @@
-"""How much work one claim takes."""
+"""How much work one claim takes, and how long to wait after one that failed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -26,3 +26,25 @@ class Pace:
         if seconds > 0.05 and characters:  # noqa: PLR2004 - shorter says nothing about speed
             measured = characters / seconds
             self.characters_per_second += 0.3 * (measured - self.characters_per_second)
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long a claim waits that failed by no document's fault: longer each time in a row.
+
+    By encoder, since one whose model is damaged fails while others go on.
+    """
+
+    first_seconds: float = 2.0
+    longest_seconds: float = 60.0
+    _delays: dict[str, float] = field(default_factory=dict)
+
+    def fail(self, fingerprint: str) -> float:
+        """Return how many seconds to wait after one more failure with this encoder."""
+        longer = 2 * self._delays.get(fingerprint, self.first_seconds / 2)
+        self._delays[fingerprint] = min(self.longest_seconds, longer)
+        return self._delays[fingerprint]
+
+    def succeed(self, fingerprint: str) -> None:
+        """Start anew with the shortest wait."""
+        self._delays.pop(fingerprint, None)

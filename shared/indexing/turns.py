@@ -1,61 +1,45 @@
 """Claim what waits, encode it, publish it: one turn of an index worker.
 
-Nothing is locked while encoding. A document that cannot be encoded fails alone; a fault that is
-no document's fault gives the claim back. Between two passes the worker looks for work of a more
-urgent lane and does it first.
+Nothing is locked while encoding. A document that cannot be encoded fails alone; one that may have
+made the memory run out is accused, as if its worker had died of it; a fault that is no document's
+fault gives the claim back. Between two passes the worker looks for work of a more urgent lane and
+does it first.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import structlog
 
 from shared.domain import (
-    Chunked,
-    ChunkSpan,
     Claim,
     ClaimRecord,
     Collection,
-    Ids,
     Lane,
-    LiveRevision,
-    Outcome,
-    Passage,
     PassRecord,
     Revision,
     RevisionKind,
     State,
-    Vectors,
     VersionKind,
 )
-from shared.errors import Fenced, LaminaError, Retryable, UnencodableDocument
+from shared.errors import Fenced, LaminaError, OutOfSpace, Retryable, UnencodableDocument
 from shared.failpoints import reach
+from shared.indexing.bench import Bench, accuse, close, give_back, give_back_owed
+from shared.indexing.drafts import Draft, is_same, proposals_of
 from shared.indexing.leases import Lease
-from shared.indexing.pace import Pace
 from shared.indexing.publishing import Publication, publish, read_manifest
 from shared.indexing.vectors import prepare, storable
-from shared.ports import Claims, Collections, Encoder, Encoders, IndexStore, Publications
-from shared.upkeep.room import Room
+from shared.ports import Encoder
+
+_SUSPECT = "suspect"
+
+_log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What an index worker works with."""
-
-    claims: Claims
-    publications: Publications
-    collections: Collections
-    store: IndexStore
-    encoders: Encoders
-    room: Room
-    worker: str
-    pace: Pace
-    lease_seconds: float
-    max_documents: int
-    retry_seconds: float = 2.0
-    stopping: Callable[[], bool] = lambda: False
-    """Whether this process shall end: what is not encoded yet is given back between passes."""
+class _OutOfMemory(Exception):
+    """Memory ran out while documents were encoded, perhaps because of one of them."""
 
 
 def index_next(bench: Bench, *, max_lane: Lane = Lane.REBUILD) -> ClaimRecord | None:
@@ -65,6 +49,7 @@ def index_next(bench: Bench, *, max_lane: Lane = Lane.REBUILD) -> ClaimRecord | 
         OutOfSpace: too little disk is left; nothing was claimed.
         Retryable: a fault that is no document's fault; the claim was given back.
     """
+    give_back_owed(bench)
     bench.room.check()
     claim = bench.claims.claim(
         bench.worker,
@@ -81,7 +66,8 @@ def index_claim(bench: Bench, claim: Claim) -> ClaimRecord:
     """Take *claim* to its end.
 
     Raises:
-        Retryable: a fault that is no document's fault; the claim was given back.
+        Retryable: a fault that is no document's fault, and the claim was given back; or memory
+            ran out, and its documents are suspects now.
     """
     reach("index.claimed")
     bench.pace.backlog = claim.more
@@ -91,30 +77,16 @@ def index_claim(bench: Bench, claim: Claim) -> ClaimRecord:
     except Fenced:
         # The claim was taken away: whoever took it answers for its documents.
         return ClaimRecord(documents=0, chunks=0, passes=(), closed_by="fenced")
+    except _OutOfMemory as error:
+        accuse(bench, claim, str(error))
+        raise Retryable(f"Memory ran out in claim {claim.id}: {error}") from error
     except (LaminaError, OSError, MemoryError) as error:
-        bench.claims.release(claim.id, delay_seconds=bench.retry_seconds, reason=str(error))
+        give_back(bench, claim, str(error))
         if isinstance(error, Retryable):
             raise
         raise Retryable(f"Claim {claim.id} was given back: {error}") from error
-    bench.claims.close(claim.id, record)
+    close(bench, claim, record)
     return record
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What is to become of one revision, as far as it is known."""
-
-    revision: Revision
-    state: State
-    chunked: Chunked | None = None
-    spans: tuple[tuple[int, int, int], ...] = ()
-    """start, end and tokens of each vector."""
-    vectors: Vectors | None = None
-    warnings: tuple[str, ...] = ()
-    error: str | None = None
-
-    def fail(self, reason: str) -> None:
-        self.state, self.error, self.spans, self.vectors = State.FAILED, reason, (), None
 
 
 @dataclass(slots=True)
@@ -145,7 +117,7 @@ class _Turn:
             closed_by=self.claim.closed_by,
         )
 
-    def _plan(self, collection: Collection, revisions: Sequence[Revision]) -> list[_Draft]:
+    def _plan(self, collection: Collection, revisions: Sequence[Revision]) -> list[Draft]:
         """Decide for each revision whether to encode, copy, delete or leave alone.
 
         Read without a lock, so only a plan: publishing decides again against the head it meets.
@@ -156,14 +128,14 @@ class _Turn:
         newest = {revision.document_id: revision.id for revision in revisions}
         drafts = []
         for revision in revisions:
-            draft = _Draft(revision, State.INDEXED)
+            draft = Draft(revision, State.INDEXED)
             drafts.append(draft)
             twin = live.get(revision.document_id)
             if newest[revision.document_id] != revision.id:
                 draft.state = State.SUPERSEDED
             elif revision.kind is RevisionKind.DELETE:
                 continue
-            elif _same(twin, revision):
+            elif is_same(twin, revision):
                 draft.state = State.UNCHANGED
             elif twin and twin.chunks and twin.text_sha256 == revision.text_sha256:
                 ids = np.array([chunk.vector_id for chunk in twin.chunks], dtype=np.int64)
@@ -173,7 +145,7 @@ class _Turn:
                 draft.warnings = twin.warnings
         return drafts
 
-    def _encode(self, drafts: Sequence[_Draft]) -> None:
+    def _encode(self, drafts: Sequence[Draft]) -> None:
         """Fill in the vectors of every draft that has none yet."""
         wanted = [
             draft
@@ -187,20 +159,35 @@ class _Turn:
         started = time.perf_counter()
         space = self.claim.spaces[wanted[0].revision.collection_id]
         encoder = self.bench.encoders.load(space.fingerprint)
-        for draft in wanted:
-            revision = draft.revision
-            rule = self.claim.spaces[revision.collection_id].chunking
-            draft.chunked = encoder.chunk(revision.title, revision.text, rule)
-            draft.warnings = draft.chunked.warnings
-        self._encode_or_bisect(encoder, wanted)
+        try:
+            for draft in wanted:
+                self._check()
+                self._chunk(encoder, draft)
+            self._encode_or_bisect(encoder, [one for one in wanted if one.chunked])
+        except MemoryError as error:
+            raise _OutOfMemory(str(error) or "MemoryError") from error
         characters = sum(len(one.revision.title) + len(one.revision.text) for one in wanted)
         self.bench.pace.learn(characters, time.perf_counter() - started)
 
-    def _encode_or_bisect(self, encoder: Encoder, drafts: Sequence[_Draft]) -> None:
-        """Encode together; if that fails, in halves, until the guilty document is alone."""
-        passages = [one for draft in drafts for one in _passages(draft)]
+    def _chunk(self, encoder: Encoder, draft: Draft) -> None:
+        revision = draft.revision
+        rule = self.claim.spaces[revision.collection_id].chunking
         try:
-            vectors, passes = encoder.encode(passages, between=self._between)
+            with self.bench.attention.on(self.claim.id, "cutting a document"):
+                draft.chunked = encoder.chunk(revision.title, revision.text, rule)
+        except UnencodableDocument as error:
+            draft.fail(str(error))
+        else:
+            draft.warnings = draft.chunked.warnings
+
+    def _encode_or_bisect(self, encoder: Encoder, drafts: Sequence[Draft]) -> None:
+        """Encode together; if that fails, in halves, until the guilty document is alone."""
+        if not drafts:
+            return
+        passages = [one for draft in drafts for one in draft.passages]
+        try:
+            with self.bench.attention.on(self.claim.id, "encoding a pass"):
+                vectors, passes = encoder.encode(passages, between=self._between)
         except UnencodableDocument as error:
             if len(drafts) == 1:
                 drafts[0].fail(str(error))
@@ -212,7 +199,7 @@ class _Turn:
         self.passes.extend(passes)
         start = 0
         for draft in drafts:
-            own = _passages(draft)
+            own = draft.passages
             metric = self.claim.spaces[draft.revision.collection_id].metric
             draft.vectors = prepare(vectors[start : start + len(own)], metric)
             draft.spans = tuple((one.start, one.end, one.tokens) for one in own)
@@ -220,17 +207,31 @@ class _Turn:
             if not storable(draft.vectors):
                 draft.fail("Its vector has values that 16-bit floats cannot hold.")
 
-    def _between(self) -> None:
-        """Stop if the claim is lost or the process shall end; let urgent work pass."""
+    def _check(self) -> None:
+        """Stop if the claim is lost or the process shall end."""
         self.lease.check()
         if self.bench.stopping():
             raise Retryable("The worker is stopping.")
-        if self.claim.revisions[0].lane is Lane.INTERACTIVE:
-            return
-        while self.bench.room.fits() and index_next(self.bench, max_lane=Lane.INTERACTIVE):
-            self.lease.check()
 
-    def _publish(self, collection: Collection, drafts: Sequence[_Draft]) -> None:
+    def _between(self) -> None:
+        """Between two passes: stop if need be, and let urgent work pass."""
+        with self.bench.attention.off():
+            self._check()
+            urgent = self.claim.revisions[0].lane is Lane.INTERACTIVE
+            # A suspect stays alone: were it to end this process, whatever was in between would be
+            # suspected, and itself not be charged.
+            if not urgent and self.claim.closed_by != _SUSPECT:
+                self._let_pass()
+
+    def _let_pass(self) -> None:
+        try:
+            while self.bench.room.fits() and index_next(self.bench, max_lane=Lane.INTERACTIVE):
+                self.lease.check()
+        except (Retryable, OutOfSpace) as error:
+            # It was given back by itself, and is no reason to give this one back too.
+            _log.warning("urgent_work_delayed", error=str(error))
+
+    def _publish(self, collection: Collection, drafts: Sequence[Draft]) -> None:
         self.lease.check()
         count = sum(len(draft.spans) for draft in drafts)
         attempt = self.bench.publications.register(
@@ -257,41 +258,7 @@ class _Turn:
                 collection=collection,
                 kind=VersionKind.COMMIT,
                 claim_id=self.claim.id,
-                proposals=_proposals(drafts, ids),
+                proposals=proposals_of(drafts, ids),
                 segment=segment,
             ),
         )
-
-
-def _same(twin: LiveRevision | None, revision: Revision) -> bool:
-    return (
-        twin is not None
-        and twin.kind is RevisionKind.PUT
-        and twin.content_sha256 == revision.content_sha256
-    )
-
-
-def _passages(draft: _Draft) -> tuple[Passage, ...]:
-    return draft.chunked.passages if draft.chunked else ()
-
-
-def _proposals(drafts: Sequence[_Draft], ids: Ids) -> tuple[Outcome, ...]:
-    """Give each draft its vector ids, in the order the segment was written."""
-    proposals = []
-    start = 0
-    for draft in drafts:
-        chunks = tuple(
-            ChunkSpan(vector_id=int(ids[start + place]), start=first, end=end, tokens=tokens)
-            for place, (first, end, tokens) in enumerate(draft.spans)
-        )
-        start += len(chunks)
-        proposals.append(
-            Outcome(
-                revision=draft.revision,
-                state=draft.state,
-                chunks=chunks,
-                error=draft.error,
-                warnings=draft.warnings,
-            )
-        )
-    return tuple(proposals)

@@ -3,23 +3,32 @@
 from shared.ports.bell import Bell
 from shared.ports.catalog import Claims, Collections, Inbox, Publications
 from shared.ports.chores import Chores
+from shared.ports.dead_letters import DeadLetters
 from shared.ports.dump import Dump, Tables, TablesNow
 from shared.ports.encoding import Encoder, Encoders
 from shared.ports.index import IndexFiles, IndexStore, Snapshot, Step
+from shared.ports.keys import Audit, Keys
 from shared.ports.lookup import Reading, Records, Roster
+from shared.ports.matching import Matching
 from shared.ports.versions import Versions
+from shared.ports.waiting import Messages, Waiting
 
 __all__ = [
+    "Audit",
     "Bell",
     "Chores",
     "Claims",
     "Collections",
+    "DeadLetters",
     "Dump",
     "Encoder",
     "Encoders",
     "Inbox",
     "IndexFiles",
     "IndexStore",
+    "Keys",
+    "Matching",
+    "Messages",
     "Publications",
     "Reading",
     "Records",
@@ -29,4 +38,5 @@ __all__ = [
     "Tables",
     "TablesNow",
     "Versions",
+    "Waiting",
 ]

@@ -126,13 +126,17 @@ class Claims(Protocol):
         max_documents: int,
         lease_seconds: float,
     ) -> Claim | None:
-        """Take pending revisions, by lane then age; None if there are none.
+        """Take pending revisions of the first lane that has any, by turn; None if there are none.
 
+        Turns are fair between flows: what one producer sends to one collection (`flows.py`).
         Only revisions whose `not_before` has passed, whose collection's live space has one of
         *fingerprints*, and in lanes up to *max_lane*; all of one encoder. Takes at least one,
-        then stops before *max_characters* (title + text) or *max_documents* is passed. A
-        revision that was in a claim whose worker died (`crashes` > 0) is claimed alone.
-        No two workers ever hold the same revision.
+        then stops before *max_characters* (title + text) or *max_documents* is passed.
+
+        Revisions that were in a claim whose worker died are suspects: they are claimed apart from
+        others, at most half as many as were together then, `closed_by` `suspect`. No two claims
+        of suspects follow each other while others of their lane wait, and a worker that holds a
+        claim already gets none. No two workers ever hold the same revision.
         """
         ...
 
@@ -161,15 +165,43 @@ class Claims(Protocol):
         ...
 
     def release(self, claim_id: int, *, delay_seconds: float, reason: str) -> None:
-        """Give an unfinished claim back after a fault that is no document's fault."""
+        """Give an unfinished claim back after a fault that is no document's fault.
+
+        Nobody takes it before *delay_seconds* have passed; *reason* says why it waits. A claim
+        that is no longer active is left as it is.
+        """
+        ...
+
+    def give_up(self, worker: str, *, delay_seconds: float, reason: str) -> int:
+        """Release every active claim of a worker that must stop now; return how many."""
         ...
 
     def reap(self, *, worker: str | None = None, max_crashes: int) -> int:
         """Revoke active claims whose lease ran out, or all of *worker*'s; return how many.
 
-        Their claimed revisions go back to pending with one crash more; one that crashed
-        *max_crashes* times while claimed alone fails with the reason. Their active attempts
-        are revoked in the same transaction.
+        Their claimed revisions go back to pending with one crash more, as suspects. One that
+        crashed *max_crashes* times while it was surely alone (its claim held nothing else, and
+        its worker no other claim) fails with the reason. Their active attempts are revoked in
+        the same transaction.
+        """
+        ...
+
+    def accuse(self, claim_id: int, *, reason: str, max_crashes: int) -> None:
+        """Revoke a claim, as `reap` does, whose own worker could not bear it but lives.
+
+        As when memory ran out. A claim that is no longer active is left as it is.
+        """
+        ...
+
+    def cancel(self, job_id: str) -> int:
+        """Cancel every pending revision of a job; return how many. Again does no harm.
+
+        What a worker holds runs to its end. Cancelled revisions count as finished and as never
+        sent: the same content, under the same external version too, is new when it is sent
+        again. The job's idempotency key stays with the job: the same key answers with it.
+
+        Raises:
+            JobNotFound: there is none.
         """
         ...
 

@@ -50,6 +50,31 @@ class Snapshot(Protocol):
         """Return the live vector ids, rising."""
         ...
 
+    @property
+    def live(self) -> int:
+        """Number of vectors that a search can find."""
+        ...
+
+    @property
+    def own_bytes(self) -> int:
+        """About how much memory it takes besides the mapped files."""
+        ...
+
+    def among(self, ids: Ids) -> "Snapshot":
+        """Return the same version with only those of its live vectors whose ids are given, rising.
+
+        Exact where segments are flat or few of them remain; else as good as their layouts.
+        """
+        ...
+
+    def vectors(self, ids: Ids) -> Vectors:
+        """Return live vectors by id, `(n, dimension)` float32, in the order asked.
+
+        Raises:
+            CorruptFile: an id is not live in this version.
+        """
+        ...
+
 
 class IndexStore(Protocol):
     """Immutable files: segments, delete sets, manifests. Decides nothing about versions.

@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.domain import (
+    Condition,
     DocumentReport,
     Head,
+    JobKind,
     JobReport,
     PassageRecord,
-    Rejection,
+    Process,
     VersionReport,
 )
+
+NOTHING_SAID = Condition()
 
 
 class Reading(Protocol):
@@ -60,8 +64,10 @@ class Records(Protocol):
         """
         ...
 
-    def jobs(self, *, limit: int, collection: str | None = None) -> Sequence[JobReport]:
-        """Return the newest jobs, without their errors and warnings."""
+    def jobs(
+        self, *, limit: int, collection: str | None = None, kind: JobKind | None = None
+    ) -> Sequence[JobReport]:
+        """Return the newest jobs of a kind, without their errors and warnings."""
         ...
 
     def document(self, collection: str, external_id: str) -> DocumentReport:
@@ -93,10 +99,6 @@ class Records(Protocol):
         """
         ...
 
-    def rejections(self, *, limit: int) -> Sequence[tuple[int, float, Rejection]]:
-        """Return the newest rejected messages with id and time."""
-        ...
-
     def claims(self, *, limit: int) -> Sequence[Mapping[str, object]]:
         """Return the newest claims (batches): worker, lane, documents, tokens and so on."""
         ...
@@ -109,12 +111,28 @@ class Roster(Protocol):
         """Return the catalog's clock: the one clock that leases and stamps use."""
         ...
 
-    def beat(self, process: str, kind: str) -> None:
-        """Say that *process* (`host:pid`) is alive."""
+    def beat(self, process: str, kind: str, condition: Condition = NOTHING_SAID) -> None:
+        """Say that *process* (`host:pid`) is alive, and how it is."""
         ...
 
     def alive(self, *, within_seconds: float) -> Mapping[str, int]:
-        """Return how many processes of each kind said so lately."""
+        """Return how many processes of each kind said so lately.
+
+        A beat that far ahead of the clock, which was put back since, is not lately.
+        """
+        ...
+
+    def processes(self, *, within_seconds: float) -> Sequence[Process]:
+        """Return the processes that `alive` counts, by kind and name."""
+        ...
+
+    def shorten(self, *, lease_seconds: float, delay_seconds: float) -> int:
+        """Let nothing last longer than it could have been set to; return how much was shortened.
+
+        After the catalog's clock was put back, leases and delays set before would else last
+        until it has caught up. No lease, of a claim, a chore or a version, ends later than
+        *lease_seconds* from now; no revision waits longer than *delay_seconds* to be claimed.
+        """
         ...
 
     def backlog(self) -> Mapping[str, float]:

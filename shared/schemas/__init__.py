@@ -1,4 +1,4 @@
-"""The published JSON Schemas of what other apps send, and checking against them."""
+"""The published JSON Schemas of what other apps send and get, and checking against them."""
 
 import json
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from shared.errors import Fault
 
 SUBMIT = "lamina.submit.v1"
 DELETE = "lamina.delete.v1"
+REPLY = "lamina.reply.v1"
 ENVELOPE = "lamina.submit.v1.envelope"
 _URN = "urn:lamina:schema:"
 _MOST_FAULTS = 5
@@ -42,7 +43,7 @@ def find_faults(name: str, instance: Json, *, part: str = "") -> list[Fault]:
     """Return what keeps *instance* from being valid, at most five things; empty if nothing.
 
     Args:
-        name: a schema, `SUBMIT`, `DELETE` or `ENVELOPE`.
+        name: a schema, `SUBMIT`, `DELETE`, `REPLY` or `ENVELOPE`.
         instance: parsed JSON of bounded depth.
         part: a definition inside the schema, instead of all of it.
     """
@@ -53,7 +54,7 @@ def find_faults(name: str, instance: Json, *, part: str = "") -> list[Fault]:
 @cache
 def _validator(name: str, part: str) -> Draft202012Validator:
     registry = Registry[bool | Mapping[str, Any]]().with_contents(
-        [(_URN + one, load(one)) for one in (SUBMIT, DELETE, ENVELOPE)],
+        [(_URN + one, load(one)) for one in (SUBMIT, DELETE, REPLY, ENVELOPE)],
         default_specification=DRAFT202012,
     )
     reference = f"{_URN}{name}#/$defs/{part}" if part else _URN + name

@@ -2,47 +2,27 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.domain import (
-    AfterJob,
-    Collection,
-    Hit,
-    JobReport,
-    PassageRecord,
-    SearchResult,
-    Vectors,
-)
-from shared.errors import InvalidRequest, Overloaded
+from shared.domain import AfterJob, Collection, Hit, JobReport, SearchResult, Vectors
+from shared.errors import InvalidRequest, JobNotFound, Overloaded
 from shared.indexing.vectors import prepare
-from shared.ports import Collections, Reading, Records, Snapshot
+from shared.ports import Collections, Matching, Reading, Records
 from shared.searching.batching import QueryBatcher
+from shared.searching.checks import check_any, check_for, pin
+from shared.searching.cursors import Cursor, manifest_of, question_of
+from shared.searching.hits import show
+from shared.searching.narrowing import Narrowing
+from shared.searching.queries import BatchRequest, Moment, Query, SearchLimits, SearchRequest
+from shared.searching.ranking import Page, Ranking
 from shared.searching.recall import RecallSampler
 from shared.searching.snapshots import Opened, Snapshots
 
-_OVERFETCH = 3
-"""Passages asked for per hit at first; a document may own several of the best."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchRequest:
-    """What is looked for, and at which version."""
-
-    collection: str
-    query: str
-    k: int = 10
-    version: int | None = None
-    """Exactly this version."""
-    min_version: int | None = None
-    """Not older than this one, for readings that must not go back in time."""
-    after: str | None = None
-    """A job whose documents shall be seen; waited for up to a limit."""
-    exact: bool = False
-    """Look at every vector, however the index is laid out."""
+__all__ = ["BatchRequest", "Moment", "Query", "SearchRequest", "Searcher", "search", "search_all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,69 +31,207 @@ class Searcher:
 
     collections: Collections
     reading: Reading
+    matching: Matching
     records: Records
     snapshots: Snapshots
+    narrowing: Narrowing
     queries: QueryBatcher
     recall: RecallSampler
     query_characters: int
     max_k: int
     after_seconds: float
     waiters: threading.BoundedSemaphore
+    limits: SearchLimits
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question with what asks: a vector, `(1, dimension)`."""
+
+    query: Query
+    vector: Vectors
+    cut: bool
+    """Whether the end of its words was cut off."""
+    without: int | None
+    """A document to leave out."""
+    cursor: Cursor | None
 
 
 def search(searcher: Searcher, request: SearchRequest) -> SearchResult:
-    """Return the documents whose best passage is closest to the query.
+    """Return the documents whose best passage is closest to the question.
 
     Raises:
-        InvalidRequest: a blank or too long query, k out of range, version with after.
+        InvalidRequest: what is asked is not valid, or too much.
         CollectionNotFound, VersionNotFound, VersionExpired, JobNotFound
+        DocumentNotFound: there is no document as asked by `like`.
         Overloaded: too many searches wait for a job.
         CorruptFile, Retryable: the version cannot be read now.
     """
-    _check(searcher, request)
-    collection = searcher.collections.get(request.collection)
+    return _search(searcher, request.collection, [request], request, [""])[0]
+
+
+def search_all(searcher: Searcher, request: BatchRequest) -> tuple[SearchResult, ...]:
+    """Return the answers to several questions, in their order, all at one version.
+
+    Words are encoded together. If one question is not valid none is asked, and all that is wrong
+    is told at once.
+
+    Raises:
+        InvalidRequest, CollectionNotFound, VersionNotFound, VersionExpired, JobNotFound,
+        DocumentNotFound, Overloaded, CorruptFile, Retryable: as from `search`.
+    """
+    most = searcher.limits.queries
+    if not 1 <= len(request.queries) <= most:
+        raise InvalidRequest(f"A request holds 1 to {most} queries, not {len(request.queries)}.")
+    pointers = [f"/queries/{place}" for place in range(len(request.queries))]
+    return _search(searcher, request.collection, request.queries, request, pointers)
+
+
+def _search(
+    searcher: Searcher,
+    name: str,
+    queries: Sequence[Query],
+    moment: Moment,
+    pointers: Sequence[str],
+) -> tuple[SearchResult, ...]:
+    check(searcher, queries, pointers)
+    collection = searcher.collections.get(name)
+    cursors = check_for(collection, queries, pointers, depth=searcher.limits.depth)
+    moment = pin(moment, cursors, pointers)
     took: dict[str, float] = {}
     with _timed(took, "wait"):
-        opened, after = _choose(searcher, collection, request)
-    manifest = opened.snapshot.manifest
+        opened, after = _choose(searcher, collection, moment)
+    for cursor in cursors:
+        if cursor:
+            cursor.check_version(opened.head)
     with _timed(took, "encode"):
-        query, cut = encode_query(searcher, collection, request.query)
+        asked = _prepare(searcher, collection, opened, queries, cursors)
     with _timed(took, "search"), searcher.recall.searching():
-        ranking = _Ranking(searcher.reading, opened.snapshot, query, exact=request.exact)
-        ranked = ranking.best(request.k)
-    if request.version is None and not request.exact:
-        searcher.recall.offer(opened.snapshot, query, ranking.scores)
+        pages = [_rank(searcher, opened, one, moment) for one in asked]
     with _timed(took, "fetch"):
-        hits = tuple(_hit(record, score) for record, score in ranked)
+        shown = [
+            show(searcher.reading, searcher.matching, opened.snapshot, page, one.query, one.vector)
+            for one, page in zip(asked, pages, strict=True)
+        ]
         waiting = searcher.reading.waiting(collection.id)
     took["total"] = round(sum(took.values()), 3)
-    return SearchResult(
+    result = SearchResult(
         collection=collection.name,
         version=opened.head.version,
         published_at=opened.head.published_at,
         waiting=waiting,
-        metric=manifest.metric,
+        metric=opened.snapshot.manifest.metric,
         took_ms=took,
-        hits=hits,
-        warnings=warnings_of(opened, cut=cut),
+        hits=(),
         after=after,
+    )
+    return tuple(
+        _with_hits(result, searcher, collection, opened, one, page, hits)
+        for one, page, hits in zip(asked, pages, shown, strict=True)
     )
 
 
-def check_query(searcher: Searcher, query: str, k: int) -> None:
-    """Refuse a query that cannot be answered.
+def check(searcher: Searcher, queries: Sequence[Query], pointers: Sequence[str]) -> None:
+    """Refuse questions that no collection could answer.
 
     Raises:
-        InvalidRequest: it is blank or too long, or *k* is out of range.
+        InvalidRequest: with a fault for each thing wrong; *pointers* say where each question is.
     """
-    if not query.strip():
-        raise InvalidRequest("The query is blank.")
-    if len(query) > searcher.query_characters:
-        raise InvalidRequest(
-            f"The query has {len(query)} characters; at most {searcher.query_characters}."
-        )
-    if not 1 <= k <= searcher.max_k:
-        raise InvalidRequest(f"k must be 1 to {searcher.max_k}.")
+    check_any(
+        queries,
+        pointers,
+        query_characters=searcher.query_characters,
+        max_k=searcher.max_k,
+        limits=searcher.limits,
+    )
+
+
+def _with_hits(
+    result: SearchResult,
+    searcher: Searcher,
+    collection: Collection,
+    opened: Opened,
+    asked: _Asked,
+    page: Page,
+    hits: tuple[Hit, ...],
+) -> SearchResult:
+    warnings = warnings_of(opened, cut=asked.cut)
+    end = (asked.cursor.offset if asked.cursor else 0) + len(page.documents)
+    cursor = None
+    if page.more and end >= searcher.limits.depth:
+        warnings += (f"Only the first {end} documents can be paged through; ask more narrowly.",)
+    elif page.more and page.documents:
+        cursor = Cursor(
+            version=opened.head.version,
+            manifest=manifest_of(opened.head),
+            question=question_of(collection, asked.query),
+            depth=page.depth,
+            offset=end,
+        ).written()
+    return replace(result, hits=hits, warnings=warnings, cursor=cursor)
+
+
+def _prepare(
+    searcher: Searcher,
+    collection: Collection,
+    opened: Opened,
+    queries: Sequence[Query],
+    cursors: Sequence[Cursor | None],
+) -> list[_Asked]:
+    """Return the questions with what asks; words are encoded together."""
+    metric = collection.space.metric
+    # What may not be found is looked for before anything costs time.
+    like = {one.like: _of_document(searcher, opened, one.like) for one in queries if one.like}
+    words = list(dict.fromkeys(one.query for one in queries if one.query is not None))
+    encoded = searcher.queries.encode(collection.space.fingerprint, words)
+    known = dict(zip(words, encoded, strict=True))
+    asked = []
+    for query, cursor in zip(queries, cursors, strict=True):
+        cut, without = False, None
+        if query.query is not None:
+            vector, cut = known[query.query]
+        elif query.vector is not None:
+            vector = np.array(query.vector, dtype=np.float32)
+        else:
+            without, vector = like[query.like or ""]
+        prepared = prepare(np.asarray(vector, dtype=np.float32).reshape(1, -1), metric)
+        asked.append(_Asked(query, prepared, cut, without, cursor))
+    return asked
+
+
+def _of_document(searcher: Searcher, opened: Opened, external_id: str) -> tuple[int, Vectors]:
+    """Return a document's id and the mean of its passages' vectors, `(dimension,)`."""
+    manifest = opened.snapshot.manifest
+    document_id, ids = searcher.matching.document(
+        manifest.collection_id,
+        external_id,
+        space_id=manifest.space_id,
+        version=opened.head.version,
+    )
+    return document_id, opened.snapshot.vectors(ids).mean(axis=0)
+
+
+def _rank(searcher: Searcher, opened: Opened, asked: _Asked, moment: Moment) -> Page:
+    query, snapshot = asked.query, opened.snapshot
+    if query.where is not None:
+        snapshot = searcher.narrowing.narrow(snapshot, query.where)
+    ranking = Ranking(
+        matching=searcher.matching,
+        snapshot=snapshot,
+        query=asked.vector,
+        exact=query.exact,
+        min_score=query.min_score,
+        without=asked.without,
+    )
+    if asked.cursor:
+        cursor = asked.cursor
+        k = min(query.k, searcher.limits.depth - cursor.offset)
+        return ranking.later(cursor.depth, cursor.offset, k)
+    page = ranking.first(query.k)
+    # A sample is of how well the whole index is laid out.
+    if moment.version is None and not query.exact and query.where is None:
+        searcher.recall.offer(snapshot, asked.vector, ranking.scores)
+    return page
 
 
 def encode_query(searcher: Searcher, collection: Collection, text: str) -> tuple[Vectors, bool]:
@@ -123,7 +241,7 @@ def encode_query(searcher: Searcher, collection: Collection, text: str) -> tuple
         EncoderNotInstalled, CorruptFile: from loading the encoder.
     """
     space = collection.space
-    vector, cut = searcher.queries.encode(space.fingerprint, text)
+    ((vector, cut),) = searcher.queries.encode(space.fingerprint, [text])
     return prepare(np.asarray(vector, dtype=np.float32).reshape(1, -1), space.metric), cut
 
 
@@ -132,27 +250,22 @@ def find(searcher: Searcher, opened: Opened, query: Vectors, k: int) -> tuple[Hi
 
     Looks at every vector, so that two versions can be compared however each is laid out.
     """
-    ranking = _Ranking(searcher.reading, opened.snapshot, query, exact=True)
-    return tuple(_hit(record, score) for record, score in ranking.best(k))
-
-
-def _check(searcher: Searcher, request: SearchRequest) -> None:
-    check_query(searcher, request.query, request.k)
-    if request.version is not None and (request.after or request.min_version is not None):
-        raise InvalidRequest("`version` names one version; it cannot go with `after`.")
+    ranking = Ranking(matching=searcher.matching, snapshot=opened.snapshot, query=query, exact=True)
+    page = ranking.first(k)
+    return show(searcher.reading, searcher.matching, opened.snapshot, page, Query(), query)
 
 
 def _choose(
-    searcher: Searcher, collection: Collection, request: SearchRequest
+    searcher: Searcher, collection: Collection, moment: Moment
 ) -> tuple[Opened, AfterJob | None]:
     """Return the snapshot to search, waiting for a job if the request names one."""
     snapshots = searcher.snapshots
-    if request.version is not None:
-        return snapshots.at(collection.id, request.version), None
-    least = request.min_version or 0
+    if moment.version is not None:
+        return snapshots.at(collection.id, moment.version), None
+    least = moment.min_version or 0
     after = None
-    if request.after is not None:
-        job, done = _await_job(searcher, collection, request.after)
+    if moment.after is not None:
+        job, done = _await_job(searcher, collection, moment.after)
         after = AfterJob(job=job.id, done=done)
         if done and job.version is not None:
             least = max(least, job.version)
@@ -165,7 +278,8 @@ def _choose(
 def _await_job(searcher: Searcher, collection: Collection, job_id: str) -> tuple[JobReport, bool]:
     job = searcher.records.job(job_id, issues=0)
     if job.collection != collection.name:
-        raise InvalidRequest(f"Job {job_id} belongs to collection {job.collection!r}.")
+        # In the words for a job that is nowhere: whoever asks may not know the other collection.
+        raise JobNotFound(f"There is no job {job_id!r}.")
     if job.finished:
         return job, True
     if not searcher.waiters.acquire(blocking=False):
@@ -178,54 +292,6 @@ def _await_job(searcher: Searcher, collection: Collection, job_id: str) -> tuple
         searcher.waiters.release()
     job = searcher.records.job(job_id, issues=0)
     return job, job.finished
-
-
-@dataclass(slots=True)
-class _Ranking:
-    """One query against one snapshot."""
-
-    reading: Reading
-    snapshot: Snapshot
-    query: Vectors
-    """`(1, dimension)`."""
-    exact: bool = field(kw_only=True)
-    scores: Vectors = field(default_factory=lambda: np.empty(0, dtype=np.float32), init=False)
-    """Of the passages that the index found last, best first."""
-
-    def best(self, k: int) -> list[tuple[PassageRecord, float]]:
-        """Return the best passage of each of the best *k* documents, best first.
-
-        Asks for more passages until k documents are found or none are left.
-        """
-        live = self.snapshot.manifest.live
-        records: Mapping[int, PassageRecord] = {}
-        wanted = min(k * _OVERFETCH, live)
-        while live:
-            scores, ids = self.snapshot.search(self.query, wanted, exact=self.exact)
-            self.scores = scores[0]
-            unknown = [int(one) for one in ids[0] if int(one) not in records]
-            records = {**records, **self.reading.passages(unknown)}
-            best: dict[int, tuple[PassageRecord, float]] = {}
-            for vector_id, score in zip(ids[0], scores[0], strict=True):
-                # One without a record was purged since this snapshot was opened.
-                if record := records.get(int(vector_id)):
-                    best.setdefault(record.document_id, (record, float(score)))
-            if len(best) >= k or wanted >= live:
-                return list(best.values())[:k]
-            wanted = min(wanted * 4, live)
-        return []
-
-
-def _hit(record: PassageRecord, score: float) -> Hit:
-    return Hit(
-        id=record.external_id,
-        score=score,
-        title=record.title,
-        passage=record.passage,
-        start=record.start,
-        end=record.end,
-        metadata=record.metadata,
-    )
 
 
 def warnings_of(opened: Opened, *, cut: bool) -> tuple[str, ...]:

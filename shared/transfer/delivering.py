@@ -28,6 +28,7 @@ from shared.failpoints import reach
 from shared.indexing.leases import Lease
 from shared.indexing.publishing import Publication, publish
 from shared.ports import Claims, Inbox, IndexStore, Publications, Records
+from shared.upkeep.clockwatch import ClockWatch
 
 _CLAIM_DOCUMENTS = 1000
 _LOOK_SECONDS = 0.2
@@ -45,6 +46,7 @@ class Dock:
     worker: str
     lease_seconds: float
     max_crashes: int
+    clock: ClockWatch
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -84,7 +86,9 @@ def deliver(dock: Dock, collection: Collection, parcel: Parcel) -> Mapping[State
         report = dock.records.job(job_id, issues=0)
         if report.finished or time.monotonic() > deadline:
             return {state: count for state, count in report.counts.items() if count}
-        dock.claims.reap(max_crashes=dock.max_crashes)
+        dock.clock.look()
+        if dock.clock.steady_for(dock.lease_seconds):
+            dock.claims.reap(max_crashes=dock.max_crashes)
         dock.sleep(_LOOK_SECONDS)
 
 

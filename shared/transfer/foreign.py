@@ -15,12 +15,13 @@ from shared.domain import (
     DocumentLimits,
     Lane,
     Passage,
+    Receipt,
     State,
     Submission,
     Vectors,
     sha256_of,
 )
-from shared.errors import ArchiveRefused, InvalidRequest
+from shared.errors import ArchiveRefused, InvalidRequest, Overloaded
 from shared.indexing.vectors import prepare, storable
 from shared.ingest import submit
 from shared.ports import Bell, Encoder, Encoders, Step
@@ -32,6 +33,8 @@ from shared.transfer.importing import MOST_DOCUMENTS, SOURCE, Imported
 LEAST_COSINE = 0.98
 """How close a sampled text's vector must be to what the collection's encoder makes of it. fp16 and
 other hardware stay above 0.999; the same model with another pooling or prompt falls below."""
+
+_PATIENCE_SECONDS = 3600
 
 SAMPLE = 8
 """Texts that are encoded to compare."""
@@ -87,13 +90,30 @@ def import_rows(
             lane=Lane.BULK,
         )
         if survey.encoder is None:
-            receipt = submit(dock.inbox, bell, submission)
+            receipt = _hand_over(dock, bell, submission)
             counts.update(state for _, state in receipt.documents)
         else:
             parcel = _parcel(submission, batch, survey.encoder, collection)
             counts.update(deliver(dock, collection, parcel))
         step(counts.total(), survey.rows)
     return Imported(collection=collection.name, counts=counts)
+
+
+def _hand_over(dock: Dock, bell: Bell, submission: Submission) -> Receipt:
+    """Have a batch accepted, waiting while too much waits already.
+
+    Raises:
+        Overloaded: that lasted for an hour; the import goes on there when it is run again.
+    """
+    waited = 0
+    while True:
+        try:
+            return submit(dock.inbox, bell, submission)
+        except Overloaded as error:
+            if waited >= _PATIENCE_SECONDS:
+                raise
+            waited += error.retry_after_seconds
+            dock.sleep(error.retry_after_seconds)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from shared.ports import (
     Roster,
 )
 from shared.upkeep.chores import Shift
+from shared.upkeep.clockwatch import ClockWatch
 from shared.upkeep.room import Room
 
 
@@ -54,8 +55,17 @@ class Upkeep:
     merges: MergePolicy
     relays: RelayPolicy
     max_crashes: int
+    clock: ClockWatch
+    claim_seconds: float
+    """How long a claim lives without a heartbeat."""
 
 
 def reap(upkeep: Upkeep) -> int:
-    """Give the work of workers whose leases ran out back to the queue; return how many claims."""
+    """Give the work of workers whose leases ran out back to the queue; return how many claims.
+
+    None while the living may not have been able to renew theirs.
+    """
+    upkeep.clock.look()
+    if not upkeep.clock.steady_for(upkeep.claim_seconds):
+        return 0
     return upkeep.claims.reap(max_crashes=upkeep.max_crashes)

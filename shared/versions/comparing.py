@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from shared.domain import Collection, Hit, RankingDiff, RankMove
 from shared.errors import InvalidRequest
 from shared.searching.opening import Opened
-from shared.searching.search import Searcher, check_query, encode_query, find, warnings_of
+from shared.searching.queries import Query
+from shared.searching.search import Searcher, check, encode_query, find, warnings_of
 from shared.versions.shelf import Shelf, resolve
 
 
@@ -22,7 +23,7 @@ def compare_rankings(
         CollectionNotFound, TagNotFound, VersionNotFound, VersionExpired
         CorruptFile, Retryable: a version cannot be read now.
     """
-    check_query(searcher, query, k)
+    check(searcher, [Query(query=query, k=k)], [""])
     collection = shelf.collections.get(name)
     first, last = (
         _open(searcher, collection, resolve(shelf, name, ref)) for ref in (before, after)

@@ -8,12 +8,14 @@ from shared.catalog import (
     SqlChores,
     SqlClaims,
     SqlCollections,
+    SqlDeadLetters,
     SqlInbox,
     SqlPublications,
     SqlReading,
     SqlRecords,
     SqlRoster,
     SqlVersions,
+    SqlWaiting,
 )
 from shared.domain import (
     Attempt,
@@ -43,6 +45,7 @@ from shared.domain import (
     VersionKind,
 )
 from shared.errors import VersionConflict
+from tests.letters import Refused, refused
 
 FINGERPRINT = "f" * 64
 RECORD = ClaimRecord(
@@ -64,9 +67,11 @@ class Catalog:
         self.publications = SqlPublications(self.database)
         self.reading = SqlReading(self.database)
         self.records = SqlRecords(self.database)
+        self.dead_letters = SqlDeadLetters(self.database)
         self.roster = SqlRoster(self.database)
         self.versions = SqlVersions(self.database)
         self.chores = SqlChores(self.database)
+        self.waiting = SqlWaiting(self.database)
         self.manifests: dict[str, Manifest] = {}
 
     def collection(self, name: str = "c", fingerprint: str = FINGERPRINT) -> Collection:
@@ -183,6 +188,17 @@ class Catalog:
                 continue
             self.claims.close(claim.id, RECORD)
             return head
+
+    def refused(self) -> list[Refused]:
+        """Return the refused messages that were not replayed, newest first."""
+        return refused(self.dead_letters)
+
+    def send(self, sent: Submission) -> Receipt:
+        return self.inbox.accept(sent)
+
+    def die(self, worker: str = "host:1", *, max_crashes: int = 3) -> None:
+        """Let a worker end as a crash would end it."""
+        self.claims.reap(worker=worker, max_crashes=max_crashes)
 
     def index_all(self) -> None:
         while claim := self.claim():

@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from shared.domain import Json, Lane, NewDocument, Receipt, Rejection, State, Submission
-from shared.errors import CollectionNotFound, DocumentNotFound, InvalidDocument, KeyReused
+from shared.errors import (
+    CollectionNotFound,
+    DocumentNotFound,
+    InvalidDocument,
+    InvalidRequest,
+    KeyReused,
+)
 from tests.contract.catalogs import Catalog, gone, put, puts, submission
 
 
@@ -77,7 +83,9 @@ def test_the_same_key_with_other_content_is_refused_and_kept(catalog: Catalog) -
         "c",
     )
     assert (rejected.status, rejected.reason, rejected.job_id) == ("rejected", "key-reused", None)
-    assert b'"text": "other"' in catalog.records.rejections(limit=1)[0][2].raw
+    (refused,) = catalog.refused()
+    assert isinstance(refused.content, Submission)
+    assert [one.text for one in refused.content.documents] == ["other"]
     assert len(catalog.must_claim().revisions) == 1
 
 
@@ -267,9 +275,9 @@ def test_of_many_letters_a_bad_one_harms_no_other(catalog: Catalog) -> None:
     waiting = [one.external_id for one in catalog.must_claim().revisions]
     assert waiting == ["old", "a"]
     assert [one.external_id for one in catalog.must_claim().revisions] == ["f"]
-    kept = catalog.records.rejections(limit=10)
-    assert [one.reason for _, _, one in reversed(kept)] == reasons[1:6]
-    assert kept[-1][2] == malformed
+    kept = catalog.refused()
+    assert [one.reason for one in reversed(kept)] == reasons[1:6]
+    assert kept[-1].raw == malformed.raw
     assert catalog.inbox.receipts("lost")[0].reason == "no-such-collection"
 
 
@@ -288,7 +296,7 @@ def test_a_rejected_message_may_hold_anything(catalog: Catalog) -> None:
         source="q\0", raw=bytes(range(256)), reason="bad", detail="\ud800 \0", key="k\0"
     )
     assert catalog.inbox.take([nasty]) == [nasty]
-    assert catalog.records.rejections(limit=1)[0][2].raw == nasty.raw
+    assert catalog.refused()[0].raw == nasty.raw
     assert catalog.inbox.receipts("k\0")[0].reason == "bad"
 
 
@@ -298,3 +306,28 @@ def test_a_thousand_documents_are_accepted_at_once_and_again(catalog: Catalog) -
     assert catalog.states(receipt.job_id) == {State.PENDING: 2500}
     catalog.submit(*reversed(documents))
     assert catalog.roster.backlog()["pending"] == 5000
+
+
+def test_a_job_keeps_its_producers_name_and_the_fields_that_mean_nothing(catalog: Catalog) -> None:
+    extra: dict[str, Json] = {"trace": {"ids": [1, "\u0000\ud800"]}, "ü": None}
+    sent = replace(submission(put("a")), producer="scanner 7", extra=extra)
+    plain = catalog.submit(put("b"))
+
+    job = catalog.records.job(catalog.inbox.accept(sent).job_id)
+
+    assert (job.producer, job.extra) == ("scanner 7", extra)
+    assert [one.producer for one in catalog.records.jobs(limit=2)] == ["scanner 7", ""]
+    other = catalog.records.job(plain.job_id)
+    assert (other.producer, other.extra, other.cancelled_at) == ("", {}, None)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_producer_whose_name_no_database_stores_is_refused(catalog: Catalog, name: str) -> None:
+    sent = replace(submission(put("a")), producer=name)
+    with pytest.raises(InvalidRequest, match="producer"):
+        catalog.inbox.accept(sent)
+    assert [type(one) for one in catalog.inbox.take([sent, submission(put("b"))])] == [
+        Rejection,
+        Receipt,
+    ]
+    assert catalog.roster.backlog()["pending"] == 1

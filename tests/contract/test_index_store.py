@@ -466,3 +466,47 @@ def test_a_missing_segment_is_damage(store: IndexStore) -> None:
 
     with pytest.raises(CorruptFile, match="a1-gone"):
         store.open(given.manifest([gone]))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_search_among_some_is_brute_force_over_those(store: IndexStore, metric: Metric) -> None:
+    parts = [(1, 300), (301, 3), (304, 20), (324, 700)]
+    version = given.manifest([given.segment(store, *part, metric=metric) for part in parts])
+    version = replace(version, metric=metric)
+    dead = np.arange(3, 1024, 7, dtype=np.int64)
+    version = store.with_deleted(version, given.ATTEMPT, dead)
+    queries = given.vectors(3, seed=9999) * 3
+    truth = scores_of(store.vectors(version, given.ids(1, 1023)), queries, metric)
+
+    for step in (1, 2, 5, 50, 1000):
+        wanted = np.arange(2, 2000, step, dtype=np.int64)
+        snapshot = store.open(version).among(wanted)
+        left = np.setdiff1d(wanted[wanted < 1024], dead)
+        scores, ids = snapshot.search(queries, 12)
+
+        order = np.argsort(-truth[:, left - 1] if metric.higher_is_better else truth[:, left - 1])
+        assert snapshot.live == len(left)
+        assert snapshot.ids().tolist() == left.tolist()
+        assert ids.tolist() == left[order[:, :12]].tolist(), "[filter] not what brute force finds"
+        assert scores == pytest.approx(np.take_along_axis(truth, ids - 1, axis=1), abs=1e-5)
+
+
+def test_among_nothing_nothing_is_found(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 300)])
+    snapshot = store.open(version).among(np.array([0, 301, 900], dtype=np.int64))
+
+    scores, ids = snapshot.search(given.vectors(2), 5)
+
+    assert (scores.shape, ids.shape, snapshot.live) == ((2, 0), (2, 0), 0)
+
+
+def test_a_snapshot_gives_live_vectors_back_and_no_others(store: IndexStore) -> None:
+    version = given.manifest([given.segment(store, 1, 300), given.segment(store, 301, 20)])
+    version = store.with_deleted(version, given.ATTEMPT, given.ids(5, 2))
+    wanted = np.array([310, 4, 300], dtype=np.int64)
+
+    vectors = store.open(version).vectors(wanted)
+
+    assert vectors.tolist() == store.vectors(version, wanted).tolist()
+    with pytest.raises(CorruptFile, match="6"):
+        store.open(version).vectors(given.ids(6, 1))

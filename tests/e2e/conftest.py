@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.backends import open_backend
 from tests.e2e.client import Client
 from tests.e2e.texts import DOCUMENTS
 from tests.running import RunningLamina
@@ -38,10 +39,20 @@ def _lacks(name: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def lamina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLamina]:
-    """A running Lamina whose collection `library` holds the articles of `texts.py`."""
-    folder: Path = tmp_path_factory.mktemp("e2e") / "var"
-    with RunningLamina(folder, {"LAMINA_ENCODING_WORKERS": "1"}) as running:
+def lamina(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningLamina]:
+    """A running Lamina whose collection `library` holds the articles of `texts.py`.
+
+    Embedded, unless a test names another backend as this fixture's parameter.
+    """
+    folder: Path = tmp_path_factory.mktemp("e2e")
+    with (
+        open_backend(getattr(request, "param", None) or "embedded", folder) as backend,
+        RunningLamina(
+            folder / "var", {"LAMINA_ENCODING_WORKERS": "1", **backend.environment}
+        ) as running,
+    ):
         with Client(running.url) as client:
             report = client.add(client.create(LIBRARY), *DOCUMENTS)
             assert report["counts"]["indexed"] == len(DOCUMENTS)

@@ -1,5 +1,6 @@
 """Other apps push to the queue with what they have; none of them knows Lamina's code."""
 
+import base64
 import json
 import os
 import re
@@ -159,6 +160,10 @@ EXAMPLES: Mapping[str, Example] = {
     'python kombu_submit.py "$BROKER"': Example(
         "kombu-example", "from-kombu", "can I go for a swim"
     ),
+    'python reply.py "$BROKER"': Example("reply-example", "from-reply", "who tends the light"),
+    'node reply.js "$BROKER"': Example(
+        "node-reply-example", "from-node-reply", "volcanic rock shapes"
+    ),
     'node celery_node.js "$BROKER"': Example("node-example", "from-node", "gathering wild food"),
     'go run submit.go "$BROKER"': Example(
         "go-example", "from-go", "late night transport to my flight"
@@ -226,13 +231,15 @@ def test_what_the_page_shows_is_found(
             need_program(needed)
         without_key(command, page_folder)
         path = f"{page_folder / 'venv' / 'bin'}:{os.environ['PATH']}"
-        run("sh", "-euc", command, cwd=page_folder, BROKER=producer_url, PATH=path)
+        printed = run("sh", "-euc", command, cwd=page_folder, BROKER=producer_url, PATH=path)
         if " install " in command:
             continue
         expected = EXAMPLES[command]
         key = expected.key.replace("plain", "cli") if program == "redis-cli" else expected.key
         receipt = wait_for_receipt(client, key)
         assert receipt["status"] == "accepted", receipt
+        if "reply" in command:
+            assert printed == f"accepted {receipt['job']['id']}\n"
         client.finish(receipt["job"]["id"])
         if expected.query:
             assert best_of(client, receipt, expected.query)["id"] == expected.document
@@ -330,7 +337,8 @@ def test_a_key_sent_again_with_other_content_is_rejected_and_says_why(
 def test_twenty_malformed_messages_are_kept_and_the_next_good_one_is_taken(
     client: Client, producer: redis.Redis
 ) -> None:
-    newest = max((one["id"] for one in client.get("/rejections")["rejections"]), default=0)
+    refused = client.get("/dead-letters", kind="message", limit=1000)["dead_letters"]
+    known = {one["id"] for one in refused}
     for raw, _ in MALFORMED.values():
         producer.lpush(QUEUE, raw)
     good = json.loads(payload("good-one", "good-one", "A rainbow appears opposite the sun."))
@@ -338,16 +346,23 @@ def test_twenty_malformed_messages_are_kept_and_the_next_good_one_is_taken(
 
     receipt = wait_for_receipt(client, "good-one")
 
-    kept = client.get("/rejections", limit=100)["rejections"]
-    kept = [one for one in reversed(kept) if one["id"] > newest]
+    refused = client.get("/dead-letters", kind="message", limit=1000)["dead_letters"]
+    kept = [one for one in reversed(refused) if one["id"] not in known]
     assert len(MALFORMED) == 20
-    assert [(one["reason"], one["raw"]) for one in kept] == [
-        (reason, raw[:8000].decode(errors="replace")[:2000]) for raw, reason in MALFORMED.values()
+    assert [(one["reason"], kept_bytes(client, one["id"])) for one in kept] == [
+        (reason, raw[:1_048_576]) for raw, reason in MALFORMED.values()
     ]
     assert all(one["detail"] and one["source"] == SOURCE for one in kept)
     answer = client.search("default", "colours in the sky", after=receipt["job"]["id"])
     assert answer["hits"][0]["id"] == "good-one"
     assert producer.llen(QUEUE) == 0
+
+
+def kept_bytes(client: Client, letter: str) -> bytes:
+    """Return what is kept of a refused message."""
+    message = client.get(f"/dead-letters/{letter}")["message"]
+    raw: str = message["raw"]
+    return base64.b64decode(raw) if message["encoding"] == "base64" else raw.encode()
 
 
 def test_an_unknown_collection_is_told_to_the_producer(

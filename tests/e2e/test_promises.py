@@ -16,7 +16,19 @@ from tests.running import RunningLamina
 
 EDITIONS = 15
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [
+    pytest.mark.timeout(400),
+    pytest.mark.parametrize(
+        "lamina",
+        [
+            pytest.param(None, id="embedded"),  # the one that the other tests of this folder use
+            pytest.param("postgresql-redis", marks=pytest.mark.slow),
+            pytest.param("postgresql-rabbitmq", marks=pytest.mark.slow),
+        ],
+        indirect=True,
+        scope="session",
+    ),
+]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,30 @@ class MemorySnapshot:
         """Return the live vector ids, rising."""
         return np.sort(self._ids)
 
+    @property
+    def live(self) -> int:
+        """Number of vectors that a search can find."""
+        return len(self._ids)
+
+    @property
+    def own_bytes(self) -> int:
+        """All of it is in memory."""
+        return self._vectors.nbytes
+
+    def among(self, ids: Ids) -> "MemorySnapshot":
+        """Return the same version with only these of its live vectors."""
+        kept = np.isin(self._ids, ids)
+        return MemorySnapshot(self._manifest, self._ids[kept], self._vectors[kept])
+
+    def vectors(self, ids: Ids) -> Vectors:
+        """Return live vectors by id, in the order asked."""
+        known = dict(zip(self._ids.tolist(), self._vectors, strict=True))
+        missing = [one for one in ids.tolist() if one not in known]
+        if missing:
+            raise CorruptFile(f"Vector {missing[0]} is not live.")
+        rows = [known[one] for one in ids.tolist()]
+        return np.array(rows, dtype=np.float32).reshape(len(ids), self._manifest.dimension)
+
 
 class MemoryIndexStore:
     """Keeps segments, delete sets and manifests in dictionaries; each is written once."""

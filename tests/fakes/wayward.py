@@ -26,6 +26,10 @@ class WaywardEncoder(HashEncoder):
         """Fail on every passage that holds *word*, as a model that chokes on it."""
         self._refused.add(word)
 
+    def forgive(self) -> None:
+        """Refuse nothing any more."""
+        self._refused.clear()
+
     def scale(self, word: str, factor: float) -> None:
         """Make the vectors of passages that hold *word* this much longer."""
         self._scales[word] = factor

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from shared.errors import DocumentNotFound, Retryable
+from shared.indexing.bench import Bench
 from shared.indexing.pace import Pace
-from shared.indexing.turns import Bench, index_next
+from shared.indexing.turns import index_next
 from shared.ingest import deletion, submit
 from tests.worlds import World
 

@@ -26,6 +26,8 @@ _CUTS = (
     "::test_whenever_the_power_fails_what_was_acknowledged_is_there[begin]"
 )
 _GARBAGE_RACES = "tests/integration/test_garbage_races.py"
+_KILLS = "tests/faults/test_kills.py"
+_MESSAGES = "tests/faults/test_message_faults.py"
 _MERGING = "tests/integration/test_merging.py"
 
 _PUBLISHING = (
@@ -141,6 +143,78 @@ _PUBLISHING = (
         test="tests/faults/test_writers.py"
         "::test_documents_whose_commit_reply_was_lost_are_published_once[sqlite-not committed]",
         assertion=r"\[unknown\]",
+    ),
+)
+
+_QUEUE = (
+    Mutant(
+        name="forgotten-before-commit",
+        rule="a message leaves Redis after the catalog has committed it",
+        path="workers/intake/delivery.py",
+        before="        answers = self._commit(new)\n",
+        after="        self.source.done(messages)\n        answers = self._commit(new)\n",
+        test=f"{_MESSAGES}::test_messages_whose_commit_failed_are_still_the_broker_s[redis+sqlite]",
+        assertion=r"\[ack-after-commit\]",
+    ),
+    Mutant(
+        name="acknowledged-before-commit",
+        rule="a message is acknowledged to RabbitMQ after the catalog has committed it",
+        path="workers/intake/delivery.py",
+        before="        answers = self._commit(new)\n",
+        after="        self.source.done(messages)\n        answers = self._commit(new)\n",
+        test=f"{_MESSAGES}"
+        "::test_messages_whose_commit_failed_are_still_the_broker_s[rabbitmq+postgresql]",
+        assertion=r"\[ack-after-commit\]",
+    ),
+    Mutant(
+        name="receipt-not-kept",
+        rule="a message that is read again has the key that it was stored with",
+        path="workers/intake/delivery.py",
+        before="        return parse(message.raw, self.limits, source=self.queue,"
+        " receipt=_key(message))\n",
+        after="        return parse(message.raw, self.limits, source=self.queue,"
+        " receipt=str(id(message)))\n",
+        test=f"{_MESSAGES}"
+        "::test_a_broker_killed_after_the_commit_has_its_messages_recognised[redis+sqlite]",
+        assertion=r"\[once\]",
+    ),
+    Mutant(
+        name="lease-not-looked-at",
+        rule="a claim is taken away only when its lease has run out",
+        path="shared/catalog/claims.py",
+        before="_ACTIVE.where(ClaimRow.lease_until < db_now()).with_for_update(skip_locked=True)",
+        after="_ACTIVE.with_for_update(skip_locked=True)",
+        test=f"{_KILLS}::test_a_worker_that_renews_its_lease_is_left_alone[sqlite]",
+        assertion=r"\[lease\] a claim was taken from a worker that lives",
+    ),
+    Mutant(
+        name="lease-not-extended",
+        rule="to renew a lease is to extend it",
+        path="shared/catalog/claims.py",
+        before="            .values(lease_until=db_now() + literal(lease_seconds))\n",
+        after="            .values(lease_until=ClaimRow.lease_until)\n",
+        test=f"{_KILLS}::test_a_worker_that_renews_its_lease_is_left_alone[sqlite]",
+        assertion=r"\[lease\] its worker lives, and it was not extended",
+    ),
+    Mutant(
+        name="renewed-though-lost",
+        rule="a claim that was taken away cannot be renewed",
+        path="shared/catalog/claims.py",
+        before="        if not self._database.run(lambda tx: tx.execute(extend).rowcount):\n",
+        after="        if self._database.run(lambda tx: tx.execute(extend).rowcount) < 0:\n",
+        test=f"{_KILLS}"
+        "::test_a_worker_whose_claim_was_taken_away_is_told_so_when_it_renews[sqlite]",
+        assertion=r"\[lease\] a claim that was taken away was renewed",
+    ),
+    Mutant(
+        name="lost-claim-is-nobodys",
+        rule="a claim whose COMMIT lost its reply is found again by who took it",
+        path="shared/catalog/claims.py",
+        before="            if claim is None or self._is_active(claim.id):\n",
+        after="            if claim is None:\n",
+        test="tests/faults/test_lost_commits.py"
+        "::test_a_claim_whose_worker_was_not_told_is_its_own_or_nobody_s[committed]",
+        assertion=r"\[unknown\] a claim that was taken is nobody's",
     ),
 )
 
@@ -426,4 +500,107 @@ _OLD_VERSIONS = (
     ),
 )
 
-MUTANTS: tuple[Mutant, ...] = (*_PUBLISHING, *_FILES, *_UPKEEP, *_OLD_VERSIONS)
+_CLAIMING = (
+    Mutant(
+        name="no-halves",
+        rule="suspects are claimed in halves",
+        path="shared/catalog/blaming.py",
+        before="        suspects=(len(held) + 1) // 2,\n",
+        after="        suspects=len(held),\n",
+        test=f"{_CONTRACT}suspects.py"
+        "::test_a_guilty_document_is_found_by_halves_and_only_it_fails[sqlite]",
+        assertion=r"\[suspects\] the work never ends",
+    ),
+    Mutant(
+        name="crowd-charged",
+        rule="only a document that was alone is charged with the end of its worker",
+        path="shared/catalog/blaming.py",
+        before="    if alone and len(held) == 1:\n",
+        after="    if held:\n",
+        test=f"{_CONTRACT}suspects.py::test_a_crowd_is_never_charged[sqlite]",
+        assertion=r"\[surely-alone\] two in one claim",
+    ),
+    Mutant(
+        name="charged-within-another",
+        rule="a document is not alone if its worker held another claim",
+        path="shared/catalog/blaming.py",
+        before="    if claim.documents != 1 or claim.within is not None:\n",
+        after="    if claim.documents != 1:\n",
+        test=f"{_CONTRACT}suspects.py"
+        "::test_of_two_claims_that_one_worker_held_none_is_charged[sqlite-reap_dead]",
+        assertion=r"\[surely-alone\] its worker held another claim",
+    ),
+    Mutant(
+        name="suspects-first",
+        rule="after a claim of suspects, others of the lane have their turn",
+        path="shared/catalog/claiming.py",
+        before='    if not busy and tx.scalar(_LAST_CLOSED_BY) != "suspect":\n',
+        after="    if not busy:\n",
+        test=f"{_CONTRACT}suspects.py"
+        "::test_others_never_share_a_claim_with_suspects_and_neither_waits_long_for_the_other"
+        "[sqlite]",
+        assertion=r"\[suspects\] one claim of suspects, one of others",
+    ),
+    Mutant(
+        name="no-turns",
+        rule="what another producer sends does not wait for a backlog",
+        path="shared/catalog/claiming.py",
+        before="    .order_by(RevisionRow.lane, RevisionRow.turn, RevisionRow.id)\n",
+        after="    .order_by(RevisionRow.lane, RevisionRow.id)\n",
+        test=f"{_CONTRACT}fairness.py"
+        "::test_what_another_producer_sends_is_in_the_very_next_claim_however_many_wait"
+        "[sqlite-2-400]",
+        assertion=r"\[fair\] one document waited for 400",
+    ),
+    Mutant(
+        name="no-virtual-time",
+        rule="a producer that was idle gets no credit",
+        path="shared/catalog/flows.py",
+        before=".values(finish=_VIRTUAL + _cost)",
+        after=".values(finish=_cost)",
+        test=f"{_CONTRACT}fairness.py::test_a_producer_that_was_idle_gets_no_credit[sqlite]",
+        assertion=r"\[fair\] the idle one is served for its past",
+    ),
+    Mutant(
+        name="cancelled-version-counts",
+        rule="an external version that was cancelled can be sent again",
+        path="shared/catalog/cancelling.py",
+        before='        tx.execute(_TURN_BACK_EXTERNAL_VERSIONS, {"ids": page, "job": job_id})\n',
+        after="        assert page\n",
+        test=f"{_CONTRACT}cancel.py"
+        "::test_the_same_external_version_is_not_ignored_when_it_is_sent_again[sqlite]",
+        assertion=r"\[cancelled\] its external version still counts",
+    ),
+)
+
+_DEAD_LETTERS = (
+    Mutant(
+        name="replay-not-remembered",
+        rule="a message that was replayed is remembered in the transaction that accepts it",
+        path="shared/catalog/dead_letters.py",
+        before='    tx.execute(_REPLAYED, {"one": name.number, "job": receipt.job_id})\n',
+        after="",
+        test=f"{_CONTRACT}dead_letters.py::test_a_message_replayed_again_is_left_alone[sqlite]",
+        assertion=r"\[once\] a message that was replayed was accepted again",
+    ),
+    Mutant(
+        name="replay-over-newer",
+        rule="a failed document that a newer revision overtook is not indexed when it is replayed",
+        path="shared/catalog/reviving.py",
+        before="    if row.overtaken:\n",
+        after="    if row.overtaken is None:\n",
+        test=f"{_CONTRACT}dead_letters.py"
+        "::test_a_document_that_a_newer_revision_overtook_is_superseded[sqlite-waiting]",
+        assertion=r"\[order\] an older revision came back",
+    ),
+)
+
+MUTANTS: tuple[Mutant, ...] = (
+    *_PUBLISHING,
+    *_QUEUE,
+    *_FILES,
+    *_UPKEEP,
+    *_OLD_VERSIONS,
+    *_CLAIMING,
+    *_DEAD_LETTERS,
+)

@@ -20,6 +20,8 @@ from tests.faults.crowd import Acknowledged, Crowd, bench_of, write
 from tests.worlds import World
 
 WRITERS = 4
+LEASE_SECONDS = 1.0
+"""Of the claim of one that stands still: it renews it until then."""
 
 
 class Stopped(FolderIndexStore):
@@ -38,7 +40,8 @@ class Stopped(FolderIndexStore):
 def pause(world: World, name: str) -> None:
     """Take a claim, stand still in the middle of it, and tell how it ended."""
     store = Stopped(world.folder / "index")
-    record = index_next(replace(bench_of(world, name), store=store))
+    bench = replace(bench_of(world, name), store=store, lease_seconds=LEASE_SECONDS)
+    record = index_next(bench)
     print(record.closed_by if record else "nothing to do", flush=True)
 
 

@@ -24,8 +24,10 @@ from tests.golden import ACCEPTED, golden
 from tests.golden.malformed import MALFORMED, PAYLOAD, envelope
 from tests.rabbit_server import RabbitServer
 from tests.worlds import LIMITS, Cramped, World
+from workers.intake.amqp_outlet import AmqpOutlet
 from workers.intake.amqp_source import AmqpQueue, AmqpSource
 from workers.intake.delivery import Delivery
+from workers.intake.replying import Replies
 
 QUEUE = "lamina.submit"
 DEAD = "lamina.submit.dead"
@@ -43,6 +45,7 @@ class Desk:
     prefetch: int = 200
     deliveries: int = 100
     source: AmqpSource = field(init=False)
+    replies: Replies = field(init=False)
 
     def __post_init__(self) -> None:
         queue = AmqpQueue(
@@ -53,6 +56,7 @@ class Desk:
         )
         receipts = self.world.folder / "receipts"
         self.source = AmqpSource(self.server.lamina_url, queue, receipts)
+        self.replies = Replies(AmqpOutlet(self.server.lamina_url, seconds=60))
 
     @property
     def delivery(self) -> Delivery:
@@ -61,6 +65,8 @@ class Desk:
             inbox=self.world.inbox,
             bell=self.world.bell,
             room=self.room or self.world.bench.room,
+            backlog=self.world.backlog,
+            replies=self.replies,
             limits=MessageLimits(
                 documents=LIMITS,
                 message_bytes=MESSAGE_BYTES,
@@ -83,6 +89,7 @@ class Desk:
     def crash(self) -> None:
         """Lose the connection and all memory, as a killed process does."""
         self.source.close()
+        self.replies.close()
         self.__post_init__()
 
 
@@ -108,6 +115,7 @@ def desk(world: World, rabbit: RabbitServer) -> Iterator[Desk]:
     assert opened.take_all() == 0  # declares the queue
     yield opened
     opened.source.close()
+    opened.replies.close()
 
 
 @pytest.fixture
@@ -156,7 +164,7 @@ def test_a_message_of_every_client_becomes_a_job(desk: Desk, producer: Producer,
 
     assert desk.take_all(len(ACCEPTED)) == len(ACCEPTED)
 
-    assert world.records.rejections(limit=10) == []
+    assert world.refused() == []
     jobs = world.records.jobs(limit=100)
     assert {job.key for job in jobs} >= {"py-key", "ts-key", "cli-key", "v1-key"}
     assert receipts(desk) == []
@@ -170,11 +178,9 @@ def test_twenty_malformed_messages_are_kept_and_the_next_good_one_is_taken(
 
     assert desk.take_all(21) == len(MALFORMED) + 1
 
-    kept = desk.world.records.rejections(limit=100)
-    assert sorted(one.reason for _, _, one in kept) == sorted(
-        reason for _, reason in MALFORMED.values()
-    )
-    assert {one.raw for _, _, one in kept} == {raw[:100_000] for raw, _ in MALFORMED.values()}
+    kept = desk.world.refused()
+    assert sorted(one.reason for one in kept) == sorted(reason for _, reason in MALFORMED.values())
+    assert {one.raw for one in kept} == {raw[:100_000] for raw, _ in MALFORMED.values()}
     assert desk.world.inbox.receipts("message:the-good-one")[0].status == "accepted"
     assert waiting(desk.world) == 1
 
@@ -256,7 +262,7 @@ def test_what_only_amqp_can_get_wrong_is_kept_too(desk: Desk, producer: Producer
 
     assert desk.take_all(len(WRONG) + 1) == len(WRONG) + 1
 
-    kept = [one for _, _, one in desk.world.records.rejections(limit=100)]
+    kept = desk.world.refused()
     assert [one.reason for one in reversed(kept)] == [reason for _, reason in WRONG.values()]
     assert waiting(desk.world) == 1
     assert receipts(desk) == []
@@ -268,7 +274,7 @@ def test_odd_properties_of_a_good_message_do_no_harm(
 ) -> None:
     producer.send(ODD[name])
     desk.take_all(1)
-    assert desk.world.records.rejections(limit=1) == []
+    assert desk.world.refused() == []
     assert waiting(desk.world) == 1
 
 
@@ -394,7 +400,7 @@ def test_what_was_stored_and_not_acknowledged_is_recognised(desk: Desk, producer
 
     assert desk.take_all(8) == 8
     assert waiting(desk.world) == 5
-    assert len(desk.world.records.rejections(limit=10)) == 3
+    assert len(desk.world.refused()) == 3
     assert receipts(desk) == []
 
 
@@ -484,7 +490,7 @@ def test_a_message_that_kills_its_intakes_is_kept_unopened_and_harms_no_other(
             desk.crash()
         producer.push(push("next", key="next"))
     assert desk.take_all(2) == 2
-    ((_, _, kept),) = world.records.rejections(limit=10)
+    (kept,) = world.refused()
     assert (kept.reason, kept.raw) == ("undeliverable", raw)
     assert "LAMINA_BROKER_DELIVERIES" in kept.detail
     assert waiting(world) == 1

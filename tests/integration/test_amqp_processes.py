@@ -35,6 +35,8 @@ const [url, payload] = process.argv.slice(2);
 (async () => {
   const connection = await amqp.connect(url);
   const channel = await connection.createConfirmChannel();
+  const place = "lamina.reply.orders.node";
+  await channel.assertQueue(place, {exclusive: true, durable: false});
   channel.publish("lamina.submit", "lamina.submit", Buffer.from(payload), {messageId: "node-1"});
   const body = Buffer.from(JSON.stringify([[], JSON.parse(payload), {}]));
   channel.publish("lamina.submit", "lamina.submit", body, {
@@ -43,6 +45,11 @@ const [url, payload] = process.argv.slice(2);
     headers: {task: "lamina.submit.v1", id: "node-2"},
   });
   await channel.waitForConfirms();
+  let left = 2;
+  await new Promise((done) => channel.consume(place, (reply) => {
+    console.log(reply.content.toString());
+    if (!--left) done();
+  }, {noAck: true}));
   await connection.close();
 })();
 """
@@ -119,7 +126,7 @@ def test_a_kill_at_any_point_neither_loses_nor_doubles(home: World, rabbit: Rabb
         assert again.stop() == 0
     assert rabbit.waiting(QUEUE) == 0
     assert waiting(home) == 4
-    assert len(home.records.rejections(limit=10)) == 1
+    assert len(home.refused()) == 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -168,7 +175,7 @@ def test_two_intakes_of_which_one_is_killed_lose_and_double_nothing(
     assert rabbit.waiting(QUEUE) == 0
 
 
-def test_what_node_pushes_is_taken(
+def test_what_node_pushes_is_taken_and_answered(
     home: World, rabbit: RabbitServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     if shutil.which("npm") is None:
@@ -183,12 +190,17 @@ def test_what_node_pushes_is_taken(
     with intake(home, rabbit) as process:
         process.wait_until_ready()
         wait_until(lambda: _exists(rabbit))
-        command = ["node", "send.js", rabbit.producer_url, push("from node").decode()]
-        subprocess.run(command, cwd=folder, check=True, timeout=60)
-        wait_until(lambda: waiting(home) == 2)
+        rabbit.let_fetch_replies()
+        payload = push("from node", reply_to="orders.node").decode()
+        command = ["node", "send.js", rabbit.producer_url, payload]
+        sent = subprocess.run(command, cwd=folder, check=True, timeout=60, stdout=subprocess.PIPE)
+        assert waiting(home) == 2, "a reply comes after the commit"
         assert process.stop() == 0
-    for name in ("node-1", "node-2"):
-        assert home.inbox.receipts(f"message:{name}")[0].status == "accepted"
+    rabbit.give_rights()
+    replies = {one["key"]: one for one in map(json.loads, sent.stdout.splitlines())}
+    for name in ("message:node-1", "message:node-2"):
+        (receipt,) = home.inbox.receipts(name)
+        assert (receipt.status, receipt.job_id) == ("accepted", replies[name]["job_id"])
 
 
 def test_an_intake_of_an_unknown_broker_says_so_and_ends(tmp_path: Path) -> None:

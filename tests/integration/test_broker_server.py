@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
@@ -75,9 +76,29 @@ def test_a_producer_publishes_with_kombu(server: BrokerServer, lamina: "redis.Re
     assert lamina.llen(QUEUE) == 3
 
 
+def test_a_producer_fetches_replies(lamina: "redis.Redis", producer: "redis.Redis") -> None:
+    lamina.lpush("lamina.reply.mine", "first", "second")
+
+    fetched: object = producer.brpop(["lamina.reply.mine"], timeout=1)
+    rest: object = producer.rpop("lamina.reply.mine")
+
+    assert list(cast("list[bytes]", fetched)) == [b"lamina.reply.mine", b"first"]
+    assert rest == b"second"
+
+
 @pytest.mark.parametrize(
     "command",
     [
+        ("LPUSH", "lamina.reply.mine", "forged"),
+        ("RPUSH", "lamina.reply.mine", "forged"),
+        ("DEL", "lamina.reply.mine"),
+        ("LRANGE", "lamina.reply.mine", "0", "-1"),
+        ("RPOPLPUSH", QUEUE, "lamina.reply.mine"),
+        ("LMOVE", "lamina.reply.mine", QUEUE, "LEFT", "LEFT"),
+        ("SCAN", "0"),
+        ("RPOP", "lamina.index"),
+        ("BRPOP", QUEUE, "1"),
+        ("BLPOP", "lamina.reply.mine", QUEUE, "1"),
         ("RPOP", QUEUE),
         ("LRANGE", QUEUE, "0", "-1"),
         ("DEL", QUEUE),

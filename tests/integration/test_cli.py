@@ -173,12 +173,24 @@ def test_a_rejected_message_is_listed_with_its_reason(lamina: RunningLamina) -> 
     with redis.Redis.from_url(lamina.broker_url) as producer:
         producer.lpush("lamina.submit", "this is not json")
     deadline = time.monotonic() + 60
-    while not (found := succeed(lamina, "rejections")):
+    while not (found := succeed(lamina, "dead", "list")):
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
-    assert found[0]["reason"]
-    assert found[0]["reason"] in lamina.run("rejections").stdout
+    name = found[0]["id"]
+    assert found[0]["reason"] == "not-json"
+    assert "not-json" in lamina.run("dead", "list", "--text", "JSON").stdout
+    assert "this is not json" in lamina.run("dead", "show", name).stdout
+    assert "1 dead letter: see lamina dead list" in lamina.run("status").stdout
+    again = lamina.run("dead", "replay", "--reason", "not-json", "--json")
+    assert again.returncode == 1
+    assert json.loads(again.stdout)["counts"] == {"refused": 1}
+    assert lamina.run("dead", "replay").returncode == 2
+    assert lamina.run("dead", "replay", name, "--all").returncode == 2
+    assert lamina.run("dead", "dismiss", name).returncode == 2, "nobody is there to ask"
+    assert succeed(lamina, "dead", "dismiss", name, "--yes") == {"dismissed": 1}
+    assert succeed(lamina, "dead", "list") == []
+    assert succeed(lamina, "dead", "dismiss", "--all", "--yes") == {"dismissed": 0}
 
 
 def test_installed_models_are_listed(lamina: RunningLamina) -> None:

@@ -18,7 +18,9 @@ from tests.golden.malformed import MALFORMED, envelope
 from tests.redis_server import RedisServer
 from tests.worlds import LIMITS, Cramped, World
 from workers.intake.delivery import Delivery
+from workers.intake.redis_outlet import RedisOutlet
 from workers.intake.redis_source import RedisSource
+from workers.intake.replying import Replies
 
 QUEUE = "lamina.submit"
 
@@ -32,9 +34,11 @@ class Desk:
     name: str = "0"
     room: Room | None = None
     source: RedisSource = field(init=False)
+    replies: Replies = field(init=False)
 
     def __post_init__(self) -> None:
         self.source = RedisSource(self.server.url, QUEUE, self.name)
+        self.replies = Replies(RedisOutlet(self.server.url, most=3, seconds=60))
 
     @property
     def delivery(self) -> Delivery:
@@ -43,6 +47,8 @@ class Desk:
             inbox=self.world.inbox,
             bell=self.world.bell,
             room=self.room or self.world.bench.room,
+            backlog=self.world.backlog,
+            replies=self.replies,
             limits=MessageLimits(
                 documents=LIMITS, message_bytes=16 * 1024 * 1024, rejected_bytes=100_000
             ),
@@ -63,6 +69,7 @@ def desk(world: World, server: RedisServer, client: redis.Redis) -> Iterator[Des
     opened = Desk(world, server)
     yield opened
     opened.source.close()
+    opened.replies.close()
 
 
 def push(text: str, **changes: object) -> bytes:
@@ -82,7 +89,7 @@ def test_a_message_of_every_client_becomes_a_job(desk: Desk, client: redis.Redis
 
     assert desk.take_all() == len(ACCEPTED)
 
-    assert world.records.rejections(limit=10) == []
+    assert world.refused() == []
     jobs = world.records.jobs(limit=100)
     # The recorded Python messages share one key and one content, and so do the plain pushes.
     assert {job.key for job in jobs} >= {"py-key", "ts-key", "cli-key", "v1-key"}
@@ -100,7 +107,7 @@ def test_while_the_disk_is_nearly_full_messages_stay_in_the_queue(
         desk.take_all()
 
     assert client.llen(QUEUE) == 1
-    assert desk.world.records.rejections(limit=10) == []
+    assert desk.world.refused() == []
     desk.room = None
     assert desk.take_all() == 1
     assert waiting(desk.world) == 1
@@ -115,11 +122,9 @@ def test_twenty_malformed_messages_are_kept_and_the_next_good_one_is_taken(
 
     assert desk.take_all() == len(MALFORMED) + 1
 
-    kept = desk.world.records.rejections(limit=100)
-    assert sorted(one.reason for _, _, one in kept) == sorted(
-        reason for _, reason in MALFORMED.values()
-    )
-    assert {one.raw for _, _, one in kept} == {raw[:100_000] for raw, _ in MALFORMED.values()}
+    kept = desk.world.refused()
+    assert sorted(one.reason for one in kept) == sorted(reason for _, reason in MALFORMED.values())
+    assert {one.raw for one in kept} == {raw[:100_000] for raw, _ in MALFORMED.values()}
     (receipt,) = desk.world.inbox.receipts("message:the-good-one")
     assert receipt.status == "accepted"
     assert waiting(desk.world) == 1
@@ -217,7 +222,7 @@ def test_what_was_stored_and_not_forgotten_is_recognised(desk: Desk, client: red
         client.hset(f"{QUEUE}:processing:0", mapping={message.receipt: message.raw})
     assert desk.take_all() == 4
     assert waiting(desk.world) == 2
-    assert len(desk.world.records.rejections(limit=10)) == 2
+    assert len(desk.world.refused()) == 2
 
 
 def test_the_messages_of_a_dead_intake_are_taken_over_with_their_receipts(
@@ -245,6 +250,7 @@ def test_two_intakes_of_one_name_double_nothing(desk: Desk, client: redis.Redis)
     desk.take_all()
     assert waiting(desk.world) == 20
     twin.source.close()
+    twin.replies.close()
 
 
 def test_a_batch_stops_before_it_is_too_large_for_memory(desk: Desk, client: redis.Redis) -> None:
@@ -320,6 +326,6 @@ def test_a_message_that_the_catalog_chokes_on_is_set_aside_alone(
     inbox = FailingInbox(desk.world, chokes_on="POISON")
     assert replace(desk.delivery, inbox=inbox).deliver(200, timeout_seconds=0) == 20
     assert waiting(desk.world) == 19
-    ((_, _, kept),) = desk.world.records.rejections(limit=10)
+    (kept,) = desk.world.refused()
     assert kept.reason == "not-stored"
     assert b"POISON" in kept.raw

@@ -49,7 +49,7 @@ def test_a_kill_at_any_point_neither_loses_nor_doubles(
         wait_until(lambda: not client.hlen(f"{QUEUE}:processing:{socket.gethostname()}"))
         assert again.stop() == 0
     assert waiting(world) == 4
-    assert len(world.records.rejections(limit=10)) == 1
+    assert len(world.refused()) == 1
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_kills_at_random_moments_neither_lose_nor_double(
         wait_until(lambda: not client.hlen(f"{QUEUE}:processing:{socket.gethostname()}"))
         assert last.stop() == 0
     assert waiting(world) == pushed
-    assert world.records.rejections(limit=10) == []
+    assert world.refused() == []
 
 
 def test_the_intake_outlives_its_broker(tmp_path: Path, world: World) -> None:

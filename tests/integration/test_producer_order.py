@@ -88,7 +88,7 @@ def test_in_whatever_order_messages_come_the_highest_version_is_live(
             desk.world.index_all()
 
     assert texts(desk.world) == expected, "[order] an older version is live"
-    assert desk.world.records.rejections(limit=10) == []
+    assert desk.world.refused() == []
 
 
 def test_a_delete_that_overtakes_the_document_keeps_it_away(
@@ -128,7 +128,7 @@ def test_what_is_not_there_can_be_deleted_again_and_harms_no_other(
     assert set(texts(desk.world)) == {"b"}
     send(desk, client, twice)
     assert set(texts(desk.world)) == {"b"}
-    assert desk.world.records.rejections(limit=10) == []
+    assert desk.world.refused() == []
     assert all(job.finished for job in desk.world.records.jobs(limit=10))
     with pytest.raises(DocumentNotFound):
         desk.world.records.document("c", "ghost")

@@ -9,7 +9,8 @@ from shared.domain import Lane, RevisionKind
 from shared.errors import OutOfSpace
 from shared.indexing.turns import index_next
 from shared.ingest import deletion, parse_submission
-from shared.upkeep.room import GuardedInbox, Room
+from shared.upkeep.room import Room
+from shared.waiting.admission import GuardedInbox
 from tests.unit.web.installation import Installation, body_of, problem_of
 from tests.worlds import LIMITS, Cramped, World
 from workers.index import drain
@@ -50,7 +51,7 @@ def test_where_free_space_has_no_meaning_there_is_always_room(world: World) -> N
 
 def test_new_documents_are_refused_and_deletes_are_not(world: World, disk: Cramped) -> None:
     world.add({"id": "a", "text": "one"})
-    inbox = GuardedInbox(world.inbox, Room(disk, GB))
+    inbox = GuardedInbox(world.inbox, Room(disk, GB), world.backlog)
     new = parse_submission([{"text": "x"}], LIMITS, collection="c", source="api")
 
     with pytest.raises(OutOfSpace):
@@ -84,7 +85,7 @@ def test_a_claim_begun_with_room_is_finished_without(world: World, disk: Cramped
 
     def fill_the_disk() -> None:
         disk.free = 0
-        room._asked_at = float("-inf")
+        room._free.forget()
 
     world.encoder.on_pass = fill_the_disk
     record = index_next(replace(world.bench, room=room))

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from shared.domain import Rejection, State
+from shared.domain import Condition, State
 from tests.unit.web.installation import ENCODER, Installation, body_of, problem_of
 
 DOCUMENTS = "/api/v1/collections/c/documents"
@@ -192,22 +193,6 @@ def test_a_document_that_fails_says_why_and_harms_no_other(lamina: Installation)
     assert (document["status"], document["error"]) == ("failed", report["errors"][0]["message"])
 
 
-def test_rejections_are_shown_with_what_was_sent(lamina: Installation) -> None:
-    raw = b"\xff\x00" + b"x" * 5000
-    lamina.services.inbox.take(
-        [Rejection(source="lamina.submit", raw=raw, reason="not-json", detail="no JSON")]
-    )
-    newest = body_of(lamina.client().get("/api/v1/rejections?limit=1"))["rejections"][0]
-
-    assert (newest["reason"], newest["source"], newest["size"]) == (
-        "not-json",
-        "lamina.submit",
-        5002,
-    )
-    assert newest["raw"].startswith("\N{REPLACEMENT CHARACTER}\x00xxx")
-    assert len(newest["raw"]) == 2000
-
-
 def test_claims_show_how_documents_were_encoded_together(lamina: Installation) -> None:
     lamina.add({"text": "one of a claim"}, {"text": "two of a claim"})
     lamina.index_all()
@@ -229,6 +214,32 @@ def test_the_status_counts_processes_and_what_waits(lamina: Installation) -> Non
     assert status["backlog"]["oldest_seconds"] >= 0
     assert status["version"] == "0.1.0"
     assert any(one["name"] == "c" for one in status["collections"])
+
+
+def test_a_process_in_trouble_is_shown_and_named_in_readyz_which_stays_ready(
+    lamina: Installation,
+) -> None:
+    roster = lamina.services.roster
+    trouble = Condition(trouble="Out of space: 0.5 GB are free.", trouble_seconds=60.0)
+    roster.beat("host:1", "index", trouble)
+    roster.beat("host:2", "index")
+    client = lamina.client()
+    status = body_of(client.get("/api/v1/status"))
+    ready = client.get("/readyz")
+    roster.beat("host:1", "index")
+    later = body_of(client.get("/api/v1/status"))
+
+    assert status["processes"]["index"] == 2
+    (shown,) = status["troubles"]
+    assert shown["process"] == "host:1"
+    assert shown["kind"] == "index"
+    assert shown["trouble"] == "Out of space: 0.5 GB are free."
+    assert datetime.fromisoformat(shown["since"]).timestamp() == pytest.approx(
+        roster.now() - 60, abs=30
+    )
+    assert "index host:1: Out of space: 0.5 GB are free." in body_of(ready)["warnings"]
+    assert not any("host:1" in reason for reason in body_of(ready)["reasons"])
+    assert later["troubles"] == []
 
 
 def test_encoders_and_schemas_are_published(lamina: Installation) -> None:

@@ -84,7 +84,7 @@ def test_answers_are_what_the_document_says(lamina: Installation, document: dict
         "/api/v1/collections/{name}/documents/{document_id}": "/api/v1/collections/c/documents/d",
         "/api/v1/jobs": "/api/v1/jobs",
         "/api/v1/jobs/{job_id}": f"/api/v1/jobs/{job}",
-        "/api/v1/rejections": "/api/v1/rejections",
+        "/api/v1/dead-letters": "/api/v1/dead-letters",
         "/api/v1/claims": "/api/v1/claims",
         "/api/v1/encoders": "/api/v1/encoders",
         "/api/v1/status": "/api/v1/status",

@@ -8,10 +8,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -77,10 +77,13 @@ def wait_until_alive(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("The web process did not answer.")
 
 
-def call(port: int, method: str, path: str, body: object = None) -> tuple[int, dict[str, object]]:
+def call(
+    port: int, method: str, path: str, body: object = None, more: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Send a request, with *more* headers; return the answer's status and its JSON."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": "application/json", **(more or {})} if body is not None else {}
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
@@ -126,7 +129,7 @@ def test_an_exposed_process_without_a_key_says_what_is_missing(tmp_path: Path) -
         check=False,
     )
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert b"LAMINA_ADMIN_KEY" in done.stderr
     assert b"Traceback" not in done.stderr
 

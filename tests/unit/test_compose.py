@@ -139,3 +139,11 @@ def test_the_image_installs_what_the_lock_says() -> None:
         assert in_run[pin] in run
     assert "requirements.lock" in DOCKERFILE
     assert not re.search(r"^(torch|nvidia|triton)", lock, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(set(RUNNING) & set(OURS)))
+def test_a_container_is_given_longer_to_stop_than_its_process_takes(name: str) -> None:
+    grace = re.fullmatch(r"(\d+)s", SERVICES[name]["stop_grace_period"])
+
+    assert grace
+    assert float(grace[1]) > Settings(_env_file=None).stop_seconds + 5

@@ -14,12 +14,13 @@ from referencing.jsonschema import DRAFT202012
 
 from shared import schemas
 from shared.envelopes import TASKS
+from shared.replies import PREFIX
 from shared.settings import BrokerSettings
 from tests.golden import ACCEPTED, AMQP, DELETES, FOLDER, golden, golden_amqp
 from tests.unit.web.installation import Installation
 
 ASYNCAPI = "lamina.asyncapi.v1"
-NAMES = (schemas.SUBMIT, schemas.DELETE, schemas.ENVELOPE)
+NAMES = (schemas.SUBMIT, schemas.DELETE, schemas.REPLY, schemas.ENVELOPE)
 
 
 def fields(schema: Any, where: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -101,6 +102,7 @@ def test_the_asyncapi_document_is_one(official: Draft7Validator) -> None:
         (("operations", "takeFromRedis", "action"), "eat"),
         (("channels", "queue", "bindings", "amqp", "is"), "a list"),
         (("channels", "list", "adress"), "misspelt"),
+        (("operations", "takeFromRedis", "reply", "address", "location"), "anywhere"),
         (("servers", "redis", "security"), "none"),
         (("components", "messages", "task", "correlationId", "location"), "anywhere"),
     ],
@@ -189,7 +191,7 @@ def test_recorded_amqp_messages_are_valid_by_the_asyncapi_document(name: str) ->
 def test_the_asyncapi_document_names_what_the_settings_and_the_intake_say() -> None:
     document: Mapping[str, Any] = schemas.load(ASYNCAPI)
     addresses = {channel["address"] for channel in document["channels"].values()}
-    assert addresses == {BrokerSettings().queue}
+    assert addresses == {BrokerSettings().queue, PREFIX + "{reply_to}"}
     port = document["servers"]["redis"]["variables"]["port"]["default"]
     assert int(port) == BrokerSettings().port
     tasks = {

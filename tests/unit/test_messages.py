@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.domain import DocumentLimits, Json, Lane, Rejection, RevisionKind, Submission
 from shared.envelopes import TASKS, wrap
 from shared.messages import MessageLimits, parse
-from tests.golden import ACCEPTED, AMQP, DELETES, golden, golden_amqp
+from tests.golden import ACCEPTED, AMQP, DELETES, REPLIES, golden, golden_amqp
 from tests.golden.malformed import ID, MALFORMED, PAYLOAD, encode_body, envelope
 
 LIMITS = MessageLimits(
@@ -82,6 +82,16 @@ def test_an_amqp_message_of_every_client_is_taken(name: str) -> None:
         assert letter.documents[0].text == "Wärmepumpen heat a house in winter 🔥"
 
 
+def test_what_every_client_says_of_itself_arrives() -> None:
+    raws = [golden(name) for name in REPLIES]
+    raws += [wrap(**golden_amqp(name)) for name in AMQP if name.endswith("-reply")]
+    assert len(raws) == 5
+    for letter in map(accepted, raws):
+        assert letter.producer == "orders"
+        assert letter.reply_to == f"{letter.key}-5d41402abc4b2a76"
+        assert letter.extra == {"tenant": {"id": 7}}
+
+
 def test_text_arrives_as_it_was_sent_whatever_the_client_escapes() -> None:
     names = ("python-celery-kwargs", "node-celery-node", "node-celery-ts-args", "plain-push")
     texts = {accepted(golden(name)).documents[0].text for name in names}
@@ -137,12 +147,80 @@ def test_what_a_message_asks_the_worker_to_do_next_is_ignored() -> None:
     assert [one.id for one in letter.documents] == ["m"]
 
 
-def test_unknown_fields_are_ignored_at_the_top_and_refused_in_a_document() -> None:
-    assert accepted(push(schema="later", tenant="me")).collection == "c"
+def test_unknown_fields_are_kept_at_the_top_and_refused_in_a_document() -> None:
+    later = accepted(push(schema="later", tenant={"id": [7]}, producer="p", key="k", lane="bulk"))
+    assert later.extra == {"schema": "later", "tenant": {"id": [7]}}
+    assert accepted(push()).extra == {}
+    assert accepted(delete(ids=["a"], tenant="me")).extra == {"tenant": "me"}
+    assert accepted(push(ids=["a"])).extra == {"ids": ["a"]}
     letter = rejected(push(documents=[{"id": "1", "txet": "misspelt"}]))
     assert letter.reason == "bad-payload"
     assert letter.detail.startswith("/documents/0: ")
     assert "txet" in letter.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("x" * 500, "larger than 500 bytes"),
+        ([[[[1]]]], "deeper than 4"),
+        ("nul \x00", "NUL"),
+        ("half \ud800", "surrogate"),
+        ({"half \ud800": 1}, "surrogate"),
+    ],
+)
+def test_unknown_fields_have_the_limits_of_metadata(value: Json, words: str) -> None:
+    for raw in (push(later=value), delete(ids=["a"], later=value)):
+        letter = rejected(raw)
+        assert letter.reason == "bad-payload"
+        assert words in letter.detail
+        assert "unknown fields" in letter.detail
+
+
+def test_a_producer_is_who_the_payload_says_or_the_host_that_celery_names() -> None:
+    def sent(origin: Json, **changes: str) -> Submission:
+        body = encode_body([[], {**PAYLOAD, **changes}, {}])
+        return accepted(envelope(headers={"origin": origin}, body=body))
+
+    assert accepted(push(producer="orders/7 é")).producer == "orders/7 é"
+    assert accepted(push(producer=None)).producer == accepted(push()).producer == ""
+    assert accepted(delete(ids=["a"], producer="orders")).producer == "orders"
+    assert sent("gen1234@host").producer == sent("gen99@host").producer == "host"
+    assert sent("4711@host.example").producer == "host.example"
+    assert sent("gen1@host", producer="orders").producer == "orders"
+    for odd in ("host", "gen1@", "gen1@\n", "gen1@" + "h" * 101, 7, None, ["gen1@host"]):
+        assert sent(odd).producer == "", odd
+
+
+@pytest.mark.parametrize("name", ["", "p" * 101, "tab\t", "nul\x00", "half\ud800", 7, ["p"]])
+def test_a_producers_name_is_short_and_printable(name: Json) -> None:
+    letter = rejected(push(producer=name))
+    assert letter.reason == "bad-payload"
+    assert letter.detail.startswith("/producer: ")
+
+
+def test_a_place_for_the_reply_is_read_of_what_is_refused_too() -> None:
+    assert accepted(push(reply_to="Orders-7.a_b")).reply_to == "Orders-7.a_b"
+    assert accepted(push(reply_to=None)).reply_to is None
+    assert accepted(delete(ids=["a"], reply_to="r")).reply_to == "r"
+    assert rejected(push(reply_to="r", documents=[])).reply_to == "r"
+    assert rejected(push(reply_to="no blanks")).reply_to is None
+    assert rejected(b"nonsense").reply_to is None
+    celery = golden("python-celery-5.7-kwargs")  # with the property, for results
+    assert b'"reply_to"' in celery
+    assert accepted(celery).reply_to is None
+
+
+@pytest.mark.parametrize("name", ["", "r" * 101, "a b", "a:b", "ä", "a\n", "*", "lamina/x", 7])
+def test_a_place_for_replies_has_a_plain_name(name: Json) -> None:
+    letter = rejected(push(reply_to=name))
+    assert (letter.reason, letter.detail.startswith("/reply_to: ")) == ("bad-payload", True)
+
+
+def test_a_submission_knows_the_message_that_it_was() -> None:
+    raw = push(reply_to="r")
+    assert accepted(raw).raw == raw
+    assert rejected(b"x" * 2000).size == 2000
 
 
 def test_unknown_fields_of_envelope_headers_and_properties_are_ignored() -> None:
@@ -387,7 +465,8 @@ def test_commas_and_brackets_inside_texts_are_no_values() -> None:
     text = '[{,\\"\\\\' * 100 + ","
     raw = json.dumps(PAYLOAD | {"notes": [text] * 300}).encode()
     assert raw.count(b",") > 10_000
-    assert isinstance(read(raw), Submission)
+    roomy = replace(LIMITS, documents=replace(LIMITS.documents, metadata_bytes=1_000_000))
+    assert isinstance(read(raw, roomy), Submission)
 
 
 def test_the_largest_message_costs_bounded_time_and_memory() -> None:

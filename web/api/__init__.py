@@ -6,14 +6,18 @@ from flask_openapi3.types import SecuritySchemesDict
 from flask_wtf.csrf import CSRFProtect
 
 from web.api import (
+    audit,
     collections,
+    dead_letters,
     documents,
     jobs,
+    keys,
     maintenance,
     receipts,
     search,
     system,
     versions,
+    why,
 )
 
 DESCRIPTION = (
@@ -24,7 +28,7 @@ SECURITY_SCHEMES: SecuritySchemesDict = {
     "bearer": SecurityScheme(
         type="http",
         scheme="bearer",
-        description="The admin key; only asked for when one is set.",
+        description="An API key; only asked for when one is set or was made.",
     )
 }
 _BLUEPRINTS = (
@@ -33,8 +37,12 @@ _BLUEPRINTS = (
     documents.blueprint,
     search.blueprint,
     jobs.blueprint,
+    why.blueprint,
     receipts.blueprint,
+    dead_letters.blueprint,
     maintenance.blueprint,
+    keys.blueprint,
+    audit.blueprint,
     system.blueprint,
     system.health,
 )

@@ -14,6 +14,8 @@ from shared.domain import (
 from shared.errors import CollectionNotFound
 from shared.services import open_shelf
 from shared.versions.shelf import describe
+from web import record
+from web.access import visible
 from web.api.models.base import CollectionPath
 from web.api.models.collections import (
     CollectionChange,
@@ -31,6 +33,7 @@ blueprint = make_blueprint("collections", "Named sets of documents and their rul
 @blueprint.post("/collections", responses={201: CollectionDetail, **problem_responses(400, 409)})
 def post_collection(body: NewCollection) -> Response:
     """Create a collection."""
+    record.target(collection=body.name)
     create(body)
     where = url_for("collections.get_collection", name=body.name)
     return answer(_detail(body.name), HTTPStatus.CREATED, {"Location": where})
@@ -38,8 +41,8 @@ def post_collection(body: NewCollection) -> Response:
 
 @blueprint.get("/collections", responses={200: CollectionList})
 def get_collections() -> Response:
-    """List all collections, by name."""
-    stats = services().collections.stats()
+    """List the collections that the key opens, by name."""
+    stats = visible(services().collections.stats(), lambda one: one.collection.name)
     return answer(CollectionList(collections=[CollectionShape.of(one) for one in stats]))
 
 

@@ -1,5 +1,6 @@
 """`/collections/{name}/documents`: hand documents in, look one up, delete one."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from flask import Response, url_for
@@ -27,7 +28,7 @@ SOURCE = "api"
 
 @blueprint.post(
     "/collections/<name>/documents",
-    responses={202: Accepted, **problem_responses(400, 404, 409, 413, 415, 507)},
+    responses={202: Accepted, **problem_responses(400, 404, 409, 413, 415, 429, 507)},
 )
 def post_documents(
     path: CollectionPath, query: SubmissionQuery, header: SubmissionHeader, body: NewDocuments
@@ -36,6 +37,7 @@ def post_documents(
 
     The same id again replaces the document; the same content again is recognised and not
     encoded. Send an `Idempotency-Key` to be able to repeat a request whose answer was lost.
+    While too much waits this answers 429, and `Retry-After` says in how many seconds to try again.
     """
     submission = parse_submission(
         body.documents,  # type: ignore[arg-type]  # as sent: validation is skipped on purpose
@@ -45,7 +47,7 @@ def post_documents(
         key=header.idempotency_key,
         lane=LANES[query.lane],
     )
-    return _accept(submission)
+    return _accept(replace(submission, producer=header.producer or ""))
 
 
 @blueprint.get(
@@ -60,7 +62,7 @@ def get_document(path: DocumentPath) -> Response:
 
 @blueprint.delete(
     "/collections/<name>/documents/<anything:document_id>",
-    responses={202: Accepted, **problem_responses(404, 409)},
+    responses={202: Accepted, **problem_responses(404, 409, 429)},
 )
 def delete_document(path: DocumentPath, header: SubmissionHeader) -> Response:
     """Delete a document; it leaves the next version of the collection."""
@@ -70,7 +72,8 @@ def delete_document(path: DocumentPath, header: SubmissionHeader) -> Response:
             f"An Idempotency-Key must have 1 to {most} characters.",
             [Fault("/key", f"must have 1 to {most} characters")],
         )
-    return _accept(deletion(path.document_id, collection=path.name, source=SOURCE, key=key))
+    going = deletion(path.document_id, collection=path.name, source=SOURCE, key=key)
+    return _accept(replace(going, producer=header.producer or ""))
 
 
 def _accept(submission: Submission) -> Response:

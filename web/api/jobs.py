@@ -1,8 +1,15 @@
-"""`/jobs`: how far submissions are."""
+"""`/jobs`: how far submissions are, why they wait, and cancelling them."""
+
+from collections.abc import Mapping
 
 from flask import Response, url_for
 
-from web.api.models.jobs import JobList, JobPath, JobShape, JobsQuery
+from shared.domain import Estimate, JobReport, State
+from shared.services import open_enquiry
+from shared.waiting.why import why_job
+from web.access import gathered
+from web.api.models.jobs import Cancelled, JobList, JobPath, JobShape, JobsQuery, Nothing
+from web.api.models.why import WhyShape
 from web.api.routing import answer, make_blueprint, problem_responses
 from web.context import services
 
@@ -12,15 +19,43 @@ blueprint = make_blueprint("jobs", "Submissions and how far they are.")
 @blueprint.get("/jobs", responses={200: JobList, **problem_responses(404)})
 def get_jobs(query: JobsQuery) -> Response:
     """List the newest jobs, without their errors and warnings."""
-    if query.collection is not None:
-        services().collections.get(query.collection)
-    jobs = services().records.jobs(limit=query.limit, collection=query.collection)
-    shapes = [JobShape.of(job, url_for("jobs.get_job", job_id=job.id)) for job in jobs]
-    return answer(JobList(jobs=shapes))
+    jobs = gathered(
+        lambda name: services().records.jobs(limit=query.limit, collection=name, kind=query.status),
+        wanted=query.collection,
+        order=lambda job: (-job.accepted_at, job.id),
+        limit=query.limit,
+    )
+    estimates = services().forecast.estimates([job.id for job in jobs if not job.finished])
+    return answer(JobList(jobs=[_shape(job, estimates) for job in jobs]))
 
 
 @blueprint.get("/jobs/<job_id>", responses={200: JobShape, **problem_responses(404)})
 def get_job(path: JobPath) -> Response:
     """Show how far a job is, with its errors and warnings."""
-    job = services().records.job(path.job_id)
-    return answer(JobShape.of(job, url_for("jobs.get_job", job_id=job.id)))
+    return answer(_look(path.job_id))
+
+
+@blueprint.get("/jobs/<job_id>/why", responses={200: WhyShape, **problem_responses(404)})
+def get_job_why(path: JobPath) -> Response:
+    """Tell in words why a job waits, or how it ended."""
+    return answer(WhyShape.of(why_job(open_enquiry(services()), path.job_id)))
+
+
+@blueprint.post("/jobs/<job_id>/cancel", responses={200: Cancelled, **problem_responses(404)})
+def post_job_cancel(path: JobPath, body: Nothing) -> Response:  # noqa: ARG001 - it must be empty
+    """Cancel what waits of a job; what a worker holds runs to its end. Again does no harm."""
+    cancelled = services().claims.cancel(path.job_id)
+    job = _look(path.job_id)
+    return answer(
+        Cancelled(cancelled=cancelled, under_way=job.counts.get(State.CLAIMED, 0), job=job)
+    )
+
+
+def _look(job_id: str) -> JobShape:
+    job = services().records.job(job_id)
+    estimates = {} if job.finished else services().forecast.estimates([job_id])
+    return _shape(job, estimates)
+
+
+def _shape(job: JobReport, estimates: Mapping[str, Estimate]) -> JobShape:
+    return JobShape.of(job, url_for("jobs.get_job", job_id=job.id), estimates.get(job.id))

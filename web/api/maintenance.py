@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from flask import Response
 
-from shared.domain import Chore, Damage
+from shared.domain import Chore, ChoreState, Damage, Scope
 from shared.services import open_keeper, open_purger
 from shared.trust.purging import purge
 from shared.upkeep.garbage import collect
+from web.access import gathered, require, visible
 from web.api.models.base import CollectionPath, DocumentPath
 from web.api.models.maintenance import (
     ChoreList,
@@ -60,7 +61,12 @@ def get_chores(query: ChoresQuery) -> Response:
     """List merges, new layouts and other upkeep: active ones first, then the newest."""
     if query.collection is not None:
         services().collections.get(query.collection)
-    chores = services().chores.chores(collection=query.collection, limit=query.limit)
+    chores = gathered(
+        lambda name: services().chores.chores(collection=name, limit=query.limit),
+        wanted=query.collection,
+        order=lambda one: (one.state is not ChoreState.ACTIVE, -one.id),
+        limit=query.limit,
+    )
     return answer(ChoreList(chores=chore_shapes(chores)))
 
 
@@ -69,8 +75,10 @@ def get_damages(query: DamagesQuery) -> Response:
     """List damaged files; `lamina fsck --repair` makes them anew."""
     collection_id = None
     if query.collection is not None:
+        require(Scope.SEARCH, query.collection)
         collection_id = services().collections.get(query.collection).id
-    return answer(DamageList(damages=damage_shapes(services().chores.damages(collection_id))))
+    shapes = damage_shapes(services().chores.damages(collection_id))
+    return answer(DamageList(damages=visible(shapes, lambda one: one.collection)))
 
 
 def chore_shapes(chores: Sequence[Chore]) -> list[ChoreShape]:

@@ -1,16 +1,14 @@
-"""`/receipts` and `/rejections`: what became of messages."""
+"""`/receipts`: what became of messages."""
 
 from flask import Response, url_for
 
 from shared.errors import ReceiptNotFound
+from web.access import visible
 from web.api.models.base import JobLink
 from web.api.models.receipts import (
     ReceiptPath,
     Receipts,
     ReceiptShape,
-    RejectionList,
-    RejectionShape,
-    RejectionsQuery,
 )
 from web.api.routing import answer, make_blueprint, problem_responses
 from web.context import services
@@ -21,18 +19,11 @@ blueprint = make_blueprint("receipts", "What became of messages, accepted or rej
 @blueprint.get("/receipts/<anything:key>", responses={200: Receipts, **problem_responses(404)})
 def get_receipts(path: ReceiptPath) -> Response:
     """Show what became of the messages with an idempotency key, newest first."""
-    entries = services().inbox.receipts(path.key)
+    entries = visible(services().inbox.receipts(path.key), lambda one: one.collection)
     if not entries:
         raise ReceiptNotFound
     shapes = [ReceiptShape.of(entry, _link(entry.job_id)) for entry in entries]
     return answer(Receipts(key=path.key, status=shapes[0].status, receipts=shapes))
-
-
-@blueprint.get("/rejections", responses={200: RejectionList})
-def get_rejections(query: RejectionsQuery) -> Response:
-    """List the newest messages that were not accepted, and why."""
-    rejections = services().records.rejections(limit=query.limit)
-    return answer(RejectionList(rejections=[RejectionShape.of(*one) for one in rejections]))
 
 
 def _link(job_id: str | None) -> JobLink | None:

@@ -25,7 +25,7 @@ def make_blueprint(name: str, about: str) -> APIBlueprint:
         url_prefix=PREFIX,
         abp_tags=[Tag(name=name, description=about)],
         abp_security=[{"bearer": []}, {}],
-        abp_responses=problem_responses(422, 500, 503),
+        abp_responses=problem_responses(401, 403, 422, 429, 500, 503),
     )
     blueprint.before_request(_check_body)
     return blueprint

@@ -1,5 +1,6 @@
 """`/status`, `/encoders`, `/claims`, `/schemas`, and whether the process is well."""
 
+from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.resources import files
@@ -10,11 +11,11 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.exceptions import NotFound
 
-from shared.domain import Chore, ChoreState, Damage
+from shared.domain import Chore, ChoreState, Damage, rfc3339
 from shared.errors import Retryable
 from shared.ports import Chores
+from web.access import caller, visible
 from web.api.maintenance import chore_shapes
-from web.api.models.base import rfc3339
 from web.api.models.collections import CollectionShape
 from web.api.models.system import (
     Backlog,
@@ -25,6 +26,7 @@ from web.api.models.system import (
     Health,
     SchemaPath,
     Status,
+    TroubleShape,
 )
 from web.api.routing import answer, make_blueprint, problem_responses
 from web.background import ALIVE_SECONDS, Background
@@ -36,6 +38,7 @@ health = APIBlueprint(
 )
 
 _MOST_CHORES = 100
+_MOST_COUNTED = 10_000
 _ASYNCAPI = "application/vnd.aai.asyncapi+json;version=3.0.0"
 
 
@@ -44,16 +47,21 @@ def get_status() -> Response:
     """Show which processes are alive and what waits."""
     it = services()
     backlog = it.roster.backlog()
+    alive = it.roster.processes(within_seconds=ALIVE_SECONDS)
+    stats = visible(it.collections.stats(), lambda one: one.collection.name)
+    ids = {one.collection.id for one in stats}
     status = Status(
-        processes=dict(it.roster.alive(within_seconds=ALIVE_SECONDS)),
+        processes=dict(Counter(one.kind for one in alive)),
+        troubles=[TroubleShape.of(one) for one in alive if one.condition.trouble],
         backlog=Backlog(
             pending=int(backlog.get("pending", 0)),
             claimed=int(backlog.get("claimed", 0)),
             oldest_seconds=round(backlog.get("oldest", 0.0), 3),
         ),
-        collections=[CollectionShape.of(one) for one in it.collections.stats()],
-        chores=chore_shapes(_active(it.chores)),
-        damages=len(it.chores.damages()),
+        collections=[CollectionShape.of(one) for one in stats],
+        chores=visible(chore_shapes(_active(it.chores)), lambda one: one.collection),
+        damages=sum(one.collection_id in ids for one in it.chores.damages()),
+        dead_letters=it.dead_letters.count(most=_MOST_COUNTED) if caller().unbound else None,
         version=current_app.config["VERSION"],
     )
     return answer(status)
@@ -100,8 +108,15 @@ def readyz() -> Response:
         # Searches go on: were this a reason, every replica would be taken out at once.
         warnings.append(f"The index cannot be followed: {problem}")
     try:
-        if not services().roster.alive(within_seconds=ALIVE_SECONDS).get("index"):
+        alive = services().roster.processes(within_seconds=ALIVE_SECONDS)
+        if not any(one.kind == "index" for one in alive):
             warnings.append("No index worker is alive: documents are accepted but wait.")
+        # Searches do not need them, so this is no reason to be unready.
+        warnings += [
+            f"{one.kind} {one.name}: {one.condition.trouble}"
+            for one in alive
+            if one.condition.trouble and one.kind != "web"
+        ]
         if damages := services().chores.damages():
             warnings.append(_damaged(damages))
     except Retryable as error:

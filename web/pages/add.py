@@ -6,10 +6,19 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from shared import failpoints
-from shared.domain import Json, Receipt
-from shared.errors import CollectionNotFound, Fault, InvalidDocument, InvalidRequest, OutOfSpace
+from shared.domain import Json, Receipt, Scope
+from shared.errors import (
+    CollectionNotFound,
+    Fault,
+    InvalidDocument,
+    InvalidRequest,
+    OutOfSpace,
+    Overloaded,
+)
 from shared.ingest import parse_submission, submit
+from shared.waiting.words import about
 from web import strictjson
+from web.access import require, visible
 from web.context import services
 from web.pages.forms import errors_by_field, preselected, typed
 
@@ -42,13 +51,18 @@ def post() -> ResponseReturnValue:
         ]
         told = errors_by_field(InvalidRequest(error.detail, faults), _PREFIX, _FIELDS)
         return _page(values, told), HTTPStatus.UNPROCESSABLE_ENTITY
-    except OutOfSpace as error:  # with what was typed, which must not be lost
-        return _page(values, {"text": error.detail}), HTTPStatus.INSUFFICIENT_STORAGE
+    # With what was typed, which must not be lost.
+    except OutOfSpace as error:
+        return _page(values, {"": error.detail}), HTTPStatus.INSUFFICIENT_STORAGE
+    except Overloaded as error:
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+        return _page(values, {"": _later(error)}), HTTPStatus.TOO_MANY_REQUESTS, headers
     failpoints.reach("web.accepted")
     return redirect(url_for("job_pages.show", job_id=receipt.job_id), HTTPStatus.SEE_OTHER)
 
 
 def _accept(values: dict[str, str]) -> Receipt:
+    require(Scope.WRITE, values["collection"])
     document: dict[str, Json] = {
         "id": values["id"].strip() or None,
         "title": values["title"].strip(),
@@ -59,6 +73,14 @@ def _accept(values: dict[str, str]) -> Receipt:
         [document], services().limits, collection=values["collection"], source=SOURCE
     )
     return submit(services().inbox, services().bell, submission)
+
+
+def _later(error: Overloaded) -> str:
+    wait = about(error.retry_after_seconds)
+    return (
+        "Too much is waiting to be indexed, so nothing more is taken just now. What you typed "
+        f"is still here: add it again in {wait}."
+    )
 
 
 def _metadata(text: str) -> Json:
@@ -72,7 +94,7 @@ def _metadata(text: str) -> Json:
 
 
 def _page(values: dict[str, str], told: dict[str, str] | None = None) -> str:
-    stats = services().collections.stats()
+    stats = visible(services().collections.stats(), lambda one: one.collection.name)
     return render_template(
         "add.html",
         stats=stats,

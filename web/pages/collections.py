@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from shared.domain import Chunking, ChunkingMode, Metric
 from shared.errors import CollectionExists, EncoderNotInstalled, InvalidRequest
+from web import record
+from web.access import visible
 from web.api.collections import create as create_collection
 from web.api.collections import find_stats
 from web.api.models.collections import NewCollection
@@ -32,6 +34,7 @@ def create() -> ResponseReturnValue:
     """Create a collection and show it, or the form again with what is wrong."""
     values = typed(*_FIELDS)
     try:
+        record.target(collection=values["name"])
         wanted = _parse(values)
         create_collection(wanted)
     except CollectionExists as error:
@@ -76,7 +79,7 @@ def _flat(error: InvalidRequest) -> InvalidRequest:
 def _page(values: dict[str, str], told: dict[str, str]) -> str:
     return render_template(
         "collections.html",
-        stats=services().collections.stats(),
+        stats=visible(services().collections.stats(), lambda one: one.collection.name),
         encoders=services().encoders.cards(),
         default_encoder=services().settings.encoder,
         metrics=list(Metric),

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from shared.domain import SearchResult
+from shared.domain import Scope, SearchResult
 from shared.errors import LaminaError
 from shared.searching.search import SearchRequest, search
+from web.access import require, visible
 from web.context import services
 from web.pages.forms import preselected, whole_number
 from web.problems import STATUS
@@ -21,7 +22,7 @@ _HITS = 10
 @blueprint.get("/search", endpoint="search")
 def index() -> ResponseReturnValue:
     """Show the search box, and the hits or what is in the index below it."""
-    stats = services().collections.stats()
+    stats = visible(services().collections.stats(), lambda one: one.collection.name)
     chosen = preselected(stats, request.args.get("collection"))
     query = request.args.get("q", "")
     result, error, status = None, None, HTTPStatus.OK
@@ -47,6 +48,7 @@ def index() -> ResponseReturnValue:
 
 
 def _search(collection: str, query: str) -> SearchResult:
+    require(Scope.SEARCH, collection)
     values = request.args
     return search(
         services().searcher,

@@ -1,7 +1,13 @@
-"""`/jobs`: what was handed in and how far it is."""
+"""`/jobs`: what was handed in, how far it is, and why it waits."""
 
-from flask import Blueprint, render_template
+from http import HTTPStatus
 
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from shared.services import open_enquiry
+from shared.waiting.why import why_job
+from web.access import gathered
 from web.api.models.jobs import JobStatus
 from web.context import services
 
@@ -13,8 +19,15 @@ _LISTED = 50
 @blueprint.get("/jobs")
 def index() -> str:
     """List the newest jobs."""
-    jobs = [(job, JobStatus.of(job)) for job in services().records.jobs(limit=_LISTED)]
-    return render_template("jobs.html", jobs=jobs, most=_LISTED)
+    jobs = gathered(
+        lambda name: services().records.jobs(limit=_LISTED, collection=name),
+        wanted=None,
+        order=lambda job: (-job.accepted_at, job.id),
+        limit=_LISTED,
+    )
+    estimates = services().forecast.estimates([job.id for job in jobs if not job.finished])
+    rows = [(job, JobStatus.of(job), estimates.get(job.id)) for job in jobs]
+    return render_template("jobs.html", jobs=rows, most=_LISTED)
 
 
 @blueprint.get("/jobs/<job_id>")
@@ -29,7 +42,17 @@ def progress(job_id: str) -> str:
     return _render("_job.html", job_id)
 
 
+@blueprint.post("/jobs/<job_id>/cancel")
+def cancel(job_id: str) -> Response:
+    """Cancel what waits of a job, and show it."""
+    services().claims.cancel(job_id)
+    return redirect(url_for("job_pages.show", job_id=job_id), HTTPStatus.SEE_OTHER)
+
+
 def _render(template: str, job_id: str) -> str:
     job = services().records.job(job_id)
     settled = sum(count for state, count in job.counts.items() if state.finished)
-    return render_template(template, job=job, status=JobStatus.of(job), settled=settled)
+    reasons = () if job.finished else why_job(open_enquiry(services()), job_id)
+    return render_template(
+        template, job=job, status=JobStatus.of(job), settled=settled, reasons=reasons
+    )

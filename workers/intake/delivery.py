@@ -1,17 +1,20 @@
-"""Bring messages into the catalog: parse each, commit all, then forget them."""
+"""Bring messages into the catalog: parse each, commit all, reply, then forget them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import structlog
 
-from shared.domain import Receipt, Rejection, Submission
+from shared.domain import Lane, Receipt, Rejection, Submission
 from shared.errors import Retryable
 from shared.failpoints import reach
 from shared.messages import MessageLimits, parse
 from shared.ports import Bell, Inbox
+from shared.replies import make_replies
 from shared.upkeep.room import Room
+from shared.waiting.backlog import Backlog
+from workers.intake.replying import Replies
 from workers.intake.source import RawMessage, Source
 
 Letter: TypeAlias = Submission | Rejection
@@ -30,6 +33,8 @@ class Delivery:
     inbox: Inbox
     bell: Bell
     room: Room
+    backlog: Backlog
+    replies: Replies
     limits: MessageLimits
     queue: str
     """Name of the source in receipts: `queue:…`."""
@@ -42,22 +47,23 @@ class Delivery:
 
         Raises:
             OutOfSpace: too little disk is left; nothing was taken.
+            Overloaded: too much waits; nothing was taken.
             Retryable: the catalog or the broker is away; call `recover` first, next time.
         """
         self.room.check()
+        # Nobody knows the lane of a message before it is taken; most are bulk.
+        self.backlog.check(Lane.BULK)
         messages = self.source.take(limit, timeout_seconds=timeout_seconds)
         if not messages:
             return 0
         reach("intake.moved")
-        letters = [
-            (message, letter)
-            for message in messages
-            if not self._kept_before(message, letter := self._read(message))
-        ]
-        answers = self._commit(letters)
+        new, kept = self._sort([(message, self._read(message)) for message in messages])
+        answers = self._commit(new)
         reach("intake.committed")
         if any(isinstance(answer, Receipt) and not answer.repeated for answer in answers):
             self.bell.ring()
+        self._reply([letter for _, letter in new], answers)
+        self._reply(kept, kept)
         self.source.done(messages)
         _report(answers)
         return len(messages)
@@ -72,6 +78,23 @@ class Delivery:
         """
         self.inbox.receipts(_PROBE)
         return self.source.recover()
+
+    def _sort(
+        self, read: Sequence[tuple[RawMessage, Letter]]
+    ) -> tuple[list[tuple[RawMessage, Letter]], list[Rejection]]:
+        """Return what is to be stored, and the rejections that were stored before."""
+        new: list[tuple[RawMessage, Letter]] = []
+        kept: list[Rejection] = []
+        for message, letter in read:
+            if isinstance(letter, Rejection) and self._kept_before(message, letter):
+                kept.append(letter)
+            else:
+                new.append((message, letter))
+        return new, kept
+
+    def _reply(self, letters: Sequence[Letter], answers: Sequence[Receipt | Rejection]) -> None:
+        """Tell producers that wait for it; the message is still safe at the broker."""
+        self.replies.send(list(make_replies(self.inbox, letters, answers)))
 
     def _read(self, message: RawMessage) -> Letter:
         if message.refusal:
@@ -96,9 +119,11 @@ class Delivery:
                 middle = len(letters) // 2
                 return self._commit(letters[:middle]) + self._commit(letters[middle:])
             # What the catalog chokes on is kept with the reason, not tried for ever.
-            _log.exception("message_not_stored", receipt=letters[0][0].receipt)
-            refused = self._refuse(letters[0][0], "not-stored", _said(error))
-            return list(self.inbox.take([refused]))
+            message, letter = letters[0]
+            _log.exception("message_not_stored", receipt=message.receipt)
+            refused = self._refuse(message, "not-stored", _said(error))
+            told = replace(refused, collection=letter.collection, reply_to=letter.reply_to)
+            return list(self.inbox.take([told]))
 
     def _refuse(self, message: RawMessage, reason: str, detail: str) -> Rejection:
         return Rejection(
@@ -107,14 +132,15 @@ class Delivery:
             reason=reason,
             detail=detail,
             key=_key(message),
+            size=len(message.raw),
         )
 
-    def _kept_before(self, message: RawMessage, letter: Letter) -> bool:
+    def _kept_before(self, message: RawMessage, letter: Rejection) -> bool:
         """Whether an intake that died had stored this rejection already.
 
         The inbox recognises submissions by their keys; rejections have only what they say.
         """
-        if not message.again or not isinstance(letter, Rejection) or letter.key is None:
+        if not message.again or letter.key is None:
             return False
         return any(
             (entry.source, entry.reason, entry.detail)

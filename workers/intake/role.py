@@ -5,14 +5,18 @@ import time
 import structlog
 
 from shared.errors import ConfigurationError, OutOfSpace, Overloaded, Retryable
-from shared.messages import MessageLimits
-from shared.services import Services, open_services, process_name
+from shared.services import Services, message_limits, open_services
 from shared.settings import Settings
-from workers import process, pulse
+from workers import process
+from workers.intake.amqp_outlet import AmqpOutlet
 from workers.intake.amqp_source import AmqpQueue, AmqpSource
 from workers.intake.delivery import Delivery
+from workers.intake.redis_outlet import RedisOutlet
 from workers.intake.redis_source import RedisSource
+from workers.intake.replying import Outlet, Replies
 from workers.intake.source import Source
+from workers.pulse import Pulse
+from workers.waiting import wait_for_catalog
 
 _REDIS = frozenset({"redis", "rediss", "unix"})
 _RABBITMQ = frozenset({"amqp", "amqps"})
@@ -28,10 +32,14 @@ def run(settings: Settings, name: str) -> int:
     """Take messages until `process.stopping`; return the exit code."""
     source = open_source(settings, name)
     services = open_services(settings)
-    process.working()
-    pulse.start(services.roster, process_name(), "intake")
+    wait_for_catalog(services)
+    process.working(settings.stop_seconds)
+    pulse = Pulse(services, "intake")
+    pulse.start()
     _log.info("ready", queue=settings.broker.queue, name=name)
-    _run(make_delivery(services, source))
+    replies = Replies(open_outlet(settings))
+    _run(make_delivery(services, source, replies), pulse)
+    replies.close()
     source.close()
     services.close()
     return 0
@@ -62,25 +70,29 @@ def open_source(settings: Settings, name: str) -> Source:
     raise ConfigurationError(detail)
 
 
-def make_delivery(services: Services, source: Source) -> Delivery:
+def open_outlet(settings: Settings) -> Outlet:
+    """Return where replies go: the broker that `open_source` reads; it connects when it must."""
+    broker = settings.broker
+    if settings.broker_url.partition("://")[0] in _RABBITMQ:
+        return AmqpOutlet(settings.broker_url, seconds=broker.reply_seconds)
+    return RedisOutlet(settings.broker_url, most=broker.replies, seconds=broker.reply_seconds)
+
+
+def make_delivery(services: Services, source: Source, replies: Replies) -> Delivery:
     """Return the delivery from *source* to this process's catalog."""
-    limits = services.settings.limits
     return Delivery(
         source=source,
         inbox=services.inbox,
         bell=services.bell,
         room=services.room,
-        limits=MessageLimits(
-            documents=services.limits,
-            message_bytes=limits.message_bytes,
-            message_values=limits.message_values,
-            rejected_bytes=limits.rejected_bytes,
-        ),
+        backlog=services.backlog,
+        replies=replies,
+        limits=message_limits(services.settings),
         queue=f"queue:{services.settings.broker.queue}",
     )
 
 
-def _run(delivery: Delivery) -> None:
+def _run(delivery: Delivery, pulse: Pulse) -> None:
     pause = recover_at = 0.0
     while not process.stopping.is_set():
         try:
@@ -92,6 +104,7 @@ def _run(delivery: Delivery) -> None:
         except (Retryable, OutOfSpace, Overloaded) as error:
             if not pause:
                 _log.warning("intake_delayed", error=str(error))
+            pulse.trouble("work", f"{error.title}: {error.detail}")
             delivery.source.close()  # what waits here is given back: others may have room
             recover_at = 0.0  # what was taken and not committed is read again
             pause = min(2 * pause or 0.1, _LONGEST_PAUSE_SECONDS)
@@ -99,4 +112,5 @@ def _run(delivery: Delivery) -> None:
             continue
         if pause:
             _log.info("intake_goes_on")
+        pulse.trouble("work", None)
         pause = 0.0

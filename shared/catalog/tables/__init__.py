@@ -10,6 +10,8 @@ from shared.catalog.tables.content import (
     RevisionRow,
     SpaceRow,
 )
+from shared.catalog.tables.fields import FieldRow
+from shared.catalog.tables.keys import ApiKeyRow, AuditRow, SignOutRow
 from shared.catalog.tables.publishing import (
     AttemptRow,
     CounterRow,
@@ -57,7 +59,9 @@ __all__ = [
     "PENDING",
     "VECTOR_COUNTER",
     "WAITING_STATES",
+    "ApiKeyRow",
     "AttemptRow",
+    "AuditRow",
     "ChoreRow",
     "ChunkRow",
     "ClaimRow",
@@ -65,6 +69,7 @@ __all__ = [
     "CounterRow",
     "DamageRow",
     "DocumentRow",
+    "FieldRow",
     "FlowRow",
     "HeadRow",
     "JobRow",
@@ -78,6 +83,7 @@ __all__ = [
     "RevisionRow",
     "Row",
     "SegmentRow",
+    "SignOutRow",
     "SpaceRow",
     "TagRow",
     "VersionRow",

@@ -81,7 +81,7 @@ class RevisionRow(Row):
             "id",
             "collection_id",
             "not_before",
-            "crashes",
+            "suspect_of",
             "characters",
             "accepted_at",
             "state",
@@ -94,7 +94,12 @@ class RevisionRow(Row):
             where="state IN ('pending', 'claimed')",
         ),
         partial("ix_revisions_claimed", "claim_id", where="state = 'claimed'"),
-        partial("ix_revisions_failed", "collection_id", "id", where="state = 'failed'"),
+        partial(
+            "ix_revisions_failed",
+            "id",
+            "collection_id",
+            where="state = 'failed' AND dismissed_at IS NULL",
+        ),
         # What may have a text that no version holds, though no version ever held it.
         partial(
             "ix_revisions_forgettable",
@@ -104,6 +109,7 @@ class RevisionRow(Row):
             "document_id",
             where="state IN ('superseded', 'cancelled', 'unchanged', 'failed') AND NOT forgotten",
         ),
+        partial("ix_revisions_unfiled", "collection_id", "id", where="NOT filterable"),
         Index(None, "document_id", "id"),
         Index(None, "job_id", "state"),
         NO_REUSE,
@@ -122,12 +128,14 @@ class RevisionRow(Row):
     turn: Mapped[int] = mapped_column(server_default=text("0"))
     """Its place in its lane: lower first, then by id. See `flows.py`."""
     suspect_of: Mapped[int | None]
-    """The claim that held it when its worker died, if that may have been its fault."""
+    """The last claim that held it when its worker died, which may have been its fault."""
     suspects: Mapped[int | None]
-    """How many revisions of `suspect_of` the next claim may hold."""
+    """How many revisions of `suspect_of` one claim may hold."""
     not_before: Mapped[float]
     delayed_by: Mapped[str | None]
     """Why it was last given back."""
+    dismissed_at: Mapped[float | None]
+    """When somebody decided that its failure needs no more care."""
     claim_id: Mapped[int | None] = mapped_column(ForeignKey("claims.id"))
     """The claim that holds it or finished it."""
     version: Mapped[int | None]
@@ -143,6 +151,8 @@ class RevisionRow(Row):
     error: Mapped[str | None]
     warnings: Mapped[str | None]
     """JSON list; NULL for none."""
+    filterable: Mapped[bool] = mapped_column(server_default=false())
+    """Its metadata are filed in `fields`; false for what an earlier Lamina wrote."""
     # The long ones last: SQLite reads a row from its start.
     title: Mapped[str]
     metadata_json: Mapped[str]

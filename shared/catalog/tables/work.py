@@ -93,6 +93,7 @@ class ClaimRow(Row):
     __tablename__ = "claims"
     __table_args__ = (
         partial("ix_claims_active", "lease_until", where="state = 'active'"),
+        Index(None, "lane", "turn"),
         NO_REUSE,
     )
 
@@ -105,12 +106,16 @@ class ClaimRow(Row):
     documents: Mapped[int]
     characters: Mapped[int | None]
     """Titles and texts of its documents; NULL where nobody counted."""
+    turn: Mapped[int | None]
+    """The virtual time it moved its lane to (see `flows.py`); NULL for what was out of turn."""
+    within: Mapped[int | None]
+    """Another claim that its worker held when it took this one."""
     closed_by: Mapped[str]
     claimed_at: Mapped[float]
     lease_until: Mapped[float]
     ended_at: Mapped[float | None]
     reason: Mapped[str | None]
-    """Why it was released."""
+    """Why it was released or revoked."""
     chunks: Mapped[int | None]
     tokens: Mapped[int | None]
     padded_tokens: Mapped[int | None]

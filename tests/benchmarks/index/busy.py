@@ -31,7 +31,7 @@ def busy_searches(folder: Path, dimension: int, seconds: float) -> dict[str, Any
 
     def search(number: int) -> float:
         started = time.perf_counter()
-        vector, _ = queries.encode(card.fingerprint, f"what is known of subject {number}")
+        ((vector, _),) = queries.encode(card.fingerprint, [f"what is known of subject {number}"])
         snapshots.newest(collection).snapshot.search(np.atleast_2d(vector), K)
         return 1000 * (time.perf_counter() - started)
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.catalog.drafts import pack, rejection
 from shared.domain import NewDocument, RevisionKind, Submission
-from shared.errors import InvalidDocument
+from shared.errors import CollectionNotFound, InvalidDocument
 
 DOCUMENT = NewDocument(id="a", title="T", text="text", metadata={"ü": [1, {"x": None}]})
 SUBMISSION = Submission(collection="c", source="api", documents=(DOCUMENT,), key="k")
@@ -36,11 +36,13 @@ def test_text_that_no_database_stores_names_its_document(field: str, text: str) 
 
 def test_a_refused_submission_is_kept_as_json_even_with_lone_surrogates() -> None:
     odd = replace(DOCUMENT, text="\ud800", kind=RevisionKind.DELETE, external_version=3)
-    refused = rejection(replace(SUBMISSION, documents=(DOCUMENT, odd)), "why", "because")
+    error = CollectionNotFound("because")
+    refused = rejection(replace(SUBMISSION, documents=(DOCUMENT, odd)), error)
 
-    documents = json.loads(refused.raw)
+    documents = json.loads(refused.raw)["documents"]
 
-    assert (refused.reason, refused.detail, refused.key) == ("why", "because", "k")
+    assert (refused.reason, refused.detail) == ("no-such-collection", "because")
+    assert (refused.key, refused.form, refused.size) == ("k", "documents", len(refused.raw))
     assert documents[0] == {
         "id": "a",
         "title": "T",
@@ -50,3 +52,10 @@ def test_a_refused_submission_is_kept_as_json_even_with_lone_surrogates() -> Non
         "external_version": None,
     }
     assert documents[1]["text"] == "\ud800"
+
+
+def test_a_refused_message_is_kept_as_it_came() -> None:
+    sent = replace(SUBMISSION, raw=b"as the queue held it", reply_to="r")
+    refused = rejection(sent, CollectionNotFound())
+    assert (refused.raw, refused.form, refused.size) == (b"as the queue held it", "message", 20)
+    assert refused.reply_to == "r"

@@ -14,7 +14,8 @@ import pytest
 
 from shared.cli import data_folder, logs
 from shared.cli.broker_server import find_program, open_broker
-from shared.cli.children import Child, Program, delay_seconds, in_words, rotate
+from shared.cli.children import Child, Program, delay_seconds, rotate
+from shared.cli.deaths import Death, in_words, obituary
 from shared.cli.programs import free_port, own_programs
 from shared.errors import ConfigurationError
 from shared.settings import ROOT, Settings
@@ -30,7 +31,13 @@ def test_the_first_restart_is_at_once_and_later_ones_take_longer_up_to_a_limit()
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(0, "ended with exit code 0"), (3, "exit code 3"), (-9, "SIGKILL"), (-250, "signal 250")],
+    [
+        (0, "ended with exit code 0"),
+        (86, "because its encoder hung"),
+        (3, "exit code 3"),
+        (-9, "SIGKILL"),
+        (-250, "signal 250"),
+    ],
 )
 def test_how_a_process_ended_is_said_in_words(code: int, words: str) -> None:
     assert words in in_words(code)
@@ -56,10 +63,69 @@ def test_a_child_writes_its_log_and_its_death_is_found_once(tmp_path: Path) -> N
     pid = it.pid
     wait_for(it.has_ended)
 
-    assert it.find_death() == (pid, 3)
+    assert it.find_death() == Death(pid or 0, 3, young=1)
     assert it.find_death() is None
     assert it.pid is None
     assert (tmp_path / "it.log").read_text() == "hello\n"
+
+
+def test_one_that_dies_young_again_and_again_waits_longer_and_is_said_once(tmp_path: Path) -> None:
+    it = child(tmp_path, "print('no such luck'); raise SystemExit(1)")
+    said: list[str] = []
+    waits: list[float] = []
+    for _ in range(5):
+        it.start()
+        wait_for(it.has_ended)
+        death = it.find_death()
+        assert death
+        waits.append(round(it.next_start_at - time.monotonic(), 1))
+        said += obituary("it", death, it.log, 1.0)
+
+    assert [max(0.0, one) for one in waits] == [0, 0.5, 1, 2, 4]
+    assert len([line for line in said if "starting it again" in line]) == 3
+    assert len([line for line in said if "keeps dying" in line]) == 1
+    assert said[-1] == "  no such luck"
+    assert it.loops
+
+
+def test_one_that_lived_long_enough_starts_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.cli.children._YOUNG_SECONDS", 0.0)
+    it = child(tmp_path, "")
+    for _ in range(4):  # as an index worker that grew too large
+        it.start()
+        wait_for(it.has_ended)
+        death = it.find_death()
+        assert death
+        assert (death.code, death.young) == (0, 0)
+        assert it.next_start_at <= time.monotonic()
+        assert len(obituary("it", death, it.log, 0.0)) == 1
+
+
+def test_one_that_lives_after_a_loop_is_said_to_run_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = child(
+        tmp_path,
+        "import pathlib, time\n"
+        f"seen = pathlib.Path({str(tmp_path / 'seen')!r})\n"
+        "runs = len(seen.read_text()) if seen.exists() else 0\n"
+        "seen.write_text('x' * (runs + 1))\n"
+        "time.sleep(300 * (runs >= 3))",
+    )
+    for _ in range(3):
+        it.start()
+        wait_for(it.has_ended)
+        it.find_death()
+    it.start()
+    assert it.loops
+    assert not it.recovered, "it is too young for that"
+    monkeypatch.setattr("shared.cli.children._YOUNG_SECONDS", 0.0)
+    assert it.recovered
+    assert not it.recovered
+    assert not it.loops
+    it.kill()
 
 
 def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Api:
             "version": version,
             "counts": counts,
             "stages": {"first_loaded_at": "2026-01-01T00:00:00.000Z" if loaded else None},
+            "eta_seconds": 2.5 * counts["pending"] if counts.get("pending") else None,
             "errors": [{"document": "bad", "message": "why"}] * counts.get("failed", 0),
             "warnings": [],
         }
@@ -112,3 +113,19 @@ def test_a_lost_job_is_an_error_at_once(tracker: Tracker) -> None:
 
     with pytest.raises(Refused, match="404"):
         tracker.look()
+
+
+def test_what_is_left_is_what_the_newest_job_says(api: Api, tracker: Tracker) -> None:
+    for number in range(10):
+        tracker.add(str(number), 1)
+        api.set(str(number), pending=number + 1)
+    assert tracker.eta_seconds is None
+
+    tracker.look()
+    assert tracker.eta_seconds == 25.0
+
+    for number in range(10):
+        api.set(str(number), indexed=1, loaded=True)
+    while tracker.waiting:
+        tracker.look()
+    assert tracker.eta_seconds is None

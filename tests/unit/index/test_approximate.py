@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shared.domain import Ids, IndexRule, Layout, Manifest, Metric, Policy, Segment, Vectors
 from shared.errors import CorruptFile
-from shared.index import FolderIndexStore, LocalFiles, codec, segments
+from shared.index import FolderIndexStore, LocalFiles, codec, layers, segments
 from shared.ports import Snapshot
 from shared.settings import MergeSettings
 from tests.fakes.index import scores_of
@@ -436,3 +436,29 @@ def test_a_manifest_whose_layout_is_not_the_cards_is_refused(mixed: Laid) -> Non
 
     with pytest.raises(CorruptFile, match="layout is"):
         mixed.store.open(replace(mixed.version, segments=(other,)))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("far", [False, True])
+def test_a_filter_never_costs_recall(
+    laid: Laid, share: float, *, far: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where all that it lets through lies far from the queries."""
+    monkeypatch.setattr(layers, "FEW", 0)  # else so few would be copied and scanned
+    snapshot = laid.store.open(laid.version)
+    ids = snapshot.ids()
+    vectors = snapshot.vectors(ids)
+    queries = vectors[:20]
+    near = vectors @ queries.mean(axis=0)
+    order = np.argsort(near) if far else np.random.default_rng(1).permutation(len(ids))
+    chosen = np.sort(ids[order[: int(share * len(ids))]])
+
+    narrowed = snapshot.among(chosen)
+    scores, found = narrowed.search(queries, 10)
+    exact, truth = narrowed.search(queries, 10, exact=True)
+
+    assert np.isin(found, chosen).all(), "[filter] what does not match is found"
+    assert recall(found, truth) >= 0.9
+    assert [len(set(one)) for one in found.tolist()] == [10] * 20
+    there = found == truth
+    assert scores[there].tolist() == exact[there].tolist()

@@ -12,7 +12,8 @@ from werkzeug.test import TestResponse
 
 from shared.collecting import create_collection
 from shared.domain import Json
-from shared.indexing.turns import Bench, index_next
+from shared.indexing.bench import Bench
+from shared.indexing.turns import index_next
 from shared.services import Services, open_bench, open_services
 from shared.settings import Settings
 from tests.fakes.encoder import FakeEncoders

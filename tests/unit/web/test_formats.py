@@ -2,9 +2,8 @@ import time
 
 import pytest
 
-from shared.domain import Metric, State
+from shared.domain import Metric, State, rfc3339
 from web import formats
-from web.api.models.base import rfc3339
 
 
 def test_times_are_written_with_milliseconds_and_z() -> None:

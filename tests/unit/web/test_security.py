@@ -6,7 +6,7 @@ import pytest
 
 from shared.settings import Settings
 from web.security import Gate, host_name
-from web.sessions import Lock, session_secret
+from web.sessions import session_secret
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,3 @@ def test_racing_processes_agree_on_the_session_secret(tmp_path: Path) -> None:
 
     assert len(secrets) == 8
     assert len(set(secrets)) == 1
-
-
-def test_only_the_key_opens_a_closed_lock() -> None:
-    lock = Lock("schlüssel mit umlaut", b"secret")
-
-    assert lock.closed
-    assert lock.opens("schlüssel mit umlaut".encode())
-    assert not lock.opens(b"schlussel mit umlaut")
-    assert not lock.opens(b"")
-    assert not Lock(None, b"secret").closed

@@ -2,7 +2,6 @@
 
 import functools
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -15,16 +14,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from shared.domain import rfc3339
+
 LARGEST_INTEGER = 2**63 - 1
 """What the catalog's integers hold."""
 
 _TAG = r"[A-Za-z][A-Za-z0-9._-]{0,99}"
-
-
-def rfc3339(seconds: float) -> str:
-    """Return a time as `2026-11-22T15:00:00.123Z`."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _storable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, SkipValidation
+from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from shared.domain import DocumentReport, Lane, Receipt, RevisionKind, State
 from web.api.models.base import JobLink, Question, Shape, Text, Time
@@ -47,6 +47,18 @@ class SubmissionHeader(Shape):
 
     idempotency_key: Text | None = Field(default=None, alias="Idempotency-Key")
     """Send the same key with the same documents again and get the first answer again."""
+
+    producer: Text | None = Field(
+        default=None, alias="X-Lamina-Producer", min_length=1, max_length=100
+    )
+    """Who you are, in printable characters: workers share their time fairly between producers."""
+
+    @field_validator("producer")
+    @classmethod
+    def _check_producer(cls, name: str | None) -> str | None:
+        if name is not None and not name.isprintable():
+            raise ValueError("must hold printable characters only")
+        return name
 
 
 class AcceptedDocument(Shape):

@@ -1,12 +1,12 @@
 """Jobs."""
 
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
-from shared.domain import JobReport, State
-from web.api.models.base import Question, Shape, Text
+from shared.domain import Estimate, JobKind, JobReport, State
+from web.api.models.base import Question, Shape, Text, Time
 from web.api.models.documents import Stages
 
 
@@ -35,6 +35,33 @@ class IssueShape(Shape):
     message: str
 
 
+class EstimateShape(Shape):
+    """When the last document of a job will be done, and the numbers that say so."""
+
+    seconds: float
+    documents: int
+    """All that is done until then: before it in the queue, under way, and its own."""
+    characters: int
+    workers: int
+    """Index workers that work."""
+    tokens_per_second: float
+    """Of all of them, measured over their newest claims."""
+    characters_per_second: float
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Self:
+        """Return what the API shows of an estimate."""
+        workers, speed = estimate.workers, estimate.speed
+        return cls(
+            seconds=round(estimate.seconds, 1),
+            documents=estimate.load.documents,
+            characters=estimate.load.characters,
+            workers=workers,
+            tokens_per_second=round(workers * speed.tokens_per_second, 1),
+            characters_per_second=round(workers * speed.characters_per_second, 1),
+        )
+
+
 class JobShape(Shape):
     """One submission and how far its documents are."""
 
@@ -43,11 +70,22 @@ class JobShape(Shape):
     collection: str
     source: str
     """Who sent it: `api`, `form`, or the name of a queue."""
+    producer: str
+    """Who of its source, as it says itself; empty if it does not."""
+    extra: dict[str, Any]
+    """Fields that came with it and mean nothing here."""
     key: str | None
     status: JobStatus
     finished: bool
     """Every document is settled. A search sees them all from `stages.first_loaded_at` on, some
     50 ms later, or at once when it says `after` this job."""
+    eta_seconds: float | None
+    """When its last document will be done, about; null when it is done, no index worker works or
+    nothing was measured yet."""
+    estimate: EstimateShape | None
+    """What `eta_seconds` is made of."""
+    cancelled_at: Time | None
+    """When it was first cancelled; what a worker held then ran on."""
     total: int
     counts: dict[State, int]
     """Documents by state."""
@@ -60,16 +98,21 @@ class JobShape(Shape):
     """At most 100; empty in lists of jobs."""
 
     @classmethod
-    def of(cls, report: JobReport, url: str) -> Self:
+    def of(cls, report: JobReport, url: str, estimate: Estimate | None = None) -> Self:
         """Return what the API shows of a job."""
         return cls(
             id=report.id,
             url=url,
             collection=report.collection,
             source=report.source,
+            producer=report.producer,
+            extra=dict(report.extra),
             key=report.key,
             status=JobStatus.of(report),
             finished=report.finished,
+            eta_seconds=None if estimate is None else round(estimate.seconds, 1),
+            estimate=None if estimate is None else EstimateShape.of(estimate),
+            cancelled_at=report.cancelled_at,
             total=report.total,
             counts={state: report.counts.get(state, 0) for state in State},
             stages=Stages(
@@ -94,6 +137,23 @@ class JobsQuery(Question):
 
     limit: int = Field(default=50, ge=1, le=1000)
     collection: Text | None = None
+    status: JobKind | None = None
+    """`waiting`, `running`, `done` (settled, whichever way), `cancelled`, `failed` (a document
+    did)."""
+
+
+class Nothing(Question):
+    """A body that says nothing: `{}`."""
+
+
+class Cancelled(Shape):
+    """What cancelling a job did."""
+
+    cancelled: int
+    """Documents that waited and are cancelled now."""
+    under_way: int
+    """Documents that a worker holds, which run to their end."""
+    job: JobShape
 
 
 class JobPath(Question):

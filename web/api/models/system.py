@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from shared.domain import EncoderCard, Metric
+from shared.domain import EncoderCard, Metric, Process, rfc3339
 from web.api.models.base import Question, Shape, Text
 from web.api.models.collections import CollectionShape
 from web.api.models.maintenance import ChoreShape
@@ -47,17 +47,43 @@ class Backlog(Shape):
     """Age of the oldest pending document; 0 when none waits."""
 
 
+class TroubleShape(Shape):
+    """A process that lives and does not get on with its work."""
+
+    process: str
+    """`host:pid`."""
+    kind: str
+    trouble: str
+    """Why not, in words."""
+    since: str
+
+    @classmethod
+    def of(cls, process: Process) -> Self:
+        """Return what the API shows of a process in trouble."""
+        return cls(
+            process=process.name,
+            kind=process.kind,
+            trouble=process.condition.trouble or "",
+            since=rfc3339(process.troubled_since or process.beat_at),
+        )
+
+
 class Status(Shape):
     """Who is alive and what waits."""
 
     processes: dict[str, int]
     """Processes alive, by kind."""
+    troubles: list[TroubleShape]
+    """Those of them that do not get on with their work."""
     backlog: Backlog
     collections: list[CollectionShape]
     chores: list[ChoreShape]
     """Upkeep at work now."""
     damages: int
     """Damaged files in quarantine."""
+    dead_letters: int | None
+    """Documents that failed and messages that were refused, counted up to 10,000; null for a key
+    that is bound to collections."""
     version: str
     """Of Lamina."""
 

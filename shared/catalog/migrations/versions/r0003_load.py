@@ -12,11 +12,13 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+oldest_program = "0001"
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ZERO = sa.text("0")
 QUEUE = "ix_revisions_queue"
-COVERED = ["collection_id", "not_before", "crashes", "characters", "accepted_at", "state"]
+BEFORE = ["lane", "id"]
+IN_TURN = ["lane", "turn", "id"]
 
 
 def upgrade() -> None:
@@ -35,13 +37,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("lane", "collection_id", "source", "producer", name="pk_flows"),
     )
-    _queue(["lane", "turn", "id", *COVERED])
-    _partial("ix_revisions_failed", "revisions", ["collection_id", "id"], "state = 'failed'")
+    op.create_index("ix_claims_lane_turn", "claims", ["lane", "turn"])
+    _queue(IN_TURN, "suspect_of")
+    failed = "state = 'failed' AND dismissed_at IS NULL"
+    _partial("ix_revisions_failed", "revisions", ["id", "collection_id"], failed)
 
 
 def downgrade() -> None:
     op.drop_index("ix_revisions_failed", table_name="revisions")
-    _queue(["lane", "id", *COVERED])
+    _queue(BEFORE, "crashes")
+    op.drop_index("ix_claims_lane_turn", table_name="claims")
     op.drop_table("flows")
     for table, columns in _columns().items():
         for column in columns:
@@ -55,13 +60,18 @@ def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
             sa.Column("suspect_of", BIG, nullable=True),
             sa.Column("suspects", BIG, nullable=True),
             sa.Column("delayed_by", sa.Text(), nullable=True),
+            sa.Column("dismissed_at", sa.Double(), nullable=True),
         ),
         "jobs": (
             sa.Column("producer", sa.Text(), nullable=False, server_default=sa.text("''")),
             sa.Column("extra", sa.Text(), nullable=True),
             sa.Column("cancelled_at", sa.Double(), nullable=True),
         ),
-        "claims": (sa.Column("characters", BIG, nullable=True),),
+        "claims": (
+            sa.Column("characters", BIG, nullable=True),
+            sa.Column("turn", BIG, nullable=True),
+            sa.Column("within", BIG, nullable=True),
+        ),
         "rejections": (
             sa.Column("size", BIG, nullable=True),
             sa.Column("form", sa.Text(), nullable=False, server_default=sa.text("'message'")),
@@ -72,9 +82,10 @@ def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
     }
 
 
-def _queue(columns: list[str]) -> None:
+def _queue(order: list[str], suspicion: str) -> None:
     op.drop_index(QUEUE, table_name="revisions")
-    _partial(QUEUE, "revisions", columns, "state = 'pending'")
+    covered = ["collection_id", "not_before", suspicion, "characters", "accepted_at", "state"]
+    _partial(QUEUE, "revisions", [*order, *covered], "state = 'pending'")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:

@@ -1,0 +1,147 @@
+"""`lamina jobs`: the newest jobs, one job, and cancelling it."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from shared.cli import configuration
+from shared.cli.client import Client
+from shared.cli.options import AsJson
+from shared.cli.replies import JobReply
+from shared.cli.terminal import answer, answer_json, answer_table, failures, states_in_words
+from shared.waiting.words import about, counted
+
+if TYPE_CHECKING:
+    # Of the types that a group's methods take only Typer's own copy of click has names.
+    from typer._click.core import Command, Context
+
+
+class JobStatus(StrEnum):
+    """Kinds of jobs to look for."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class JobsGroup(TyperGroup):
+    """Takes a job's id in place of a command: then the job is shown."""
+
+    def resolve_command(
+        self, ctx: "Context", args: list[str]
+    ) -> "tuple[str | None, Command | None, list[str]]":
+        """Return the command that *args* begin with, or `show`."""
+        known = args and (args[0] in self.commands or args[0].startswith("-"))
+        return super().resolve_command(ctx, args if known else ["show", *args])
+
+
+def list_jobs(
+    context: typer.Context,
+    *,
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="Only of this collection.")
+    ] = None,
+    status: Annotated[
+        JobStatus | None, typer.Option(help="Only these; failed: a document of it did.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
+    json: AsJson = False,
+) -> None:
+    r"""List the newest jobs; with an id show that job, with its errors.
+
+    \b
+    lamina jobs -c papers --status running
+    lamina jobs JOB --json
+    lamina jobs cancel JOB
+    """
+    if context.invoked_subcommand:
+        return
+    with failures(), Client.open(configuration.load()) as client:
+        found = client.jobs(
+            limit=limit, collection=collection, status=status.value if status else None
+        )
+        if json:
+            answer_json(found)
+        else:
+            _print_jobs(found)
+
+
+def show_job(
+    job: Annotated[str, typer.Argument(help="Its id.")],
+    *,
+    json: AsJson = False,
+) -> None:
+    r"""Show one job, with its errors and when it will be done.
+
+    \b
+    lamina jobs show JOB
+    """
+    with failures(), Client.open(configuration.load()) as client:
+        found = client.job(job)
+        if json:
+            answer_json(found)
+        else:
+            _print_job(found)
+
+
+def cancel_job(
+    job: Annotated[str, typer.Argument(help="Its id.")],
+    *,
+    json: AsJson = False,
+) -> None:
+    r"""Cancel what waits of a job; what a worker holds runs to its end.
+
+    \b
+    lamina jobs cancel JOB
+    """
+    with failures(), Client.open(configuration.load()) as client:
+        done = client.cancel(job)
+        if json:
+            answer_json(done)
+            return
+        answer(f"{counted(done['cancelled'], 'document')} cancelled")
+        if done["under_way"]:
+            answer(f"{counted(done['under_way'], 'document')} with a worker, and will be done")
+
+
+def _print_jobs(jobs: list[JobReply]) -> None:
+    answer_table(
+        ("job", "accepted", "collection", "source", "status", "documents", "done in"),
+        [
+            (
+                one["id"],
+                one["stages"]["accepted_at"],
+                one["collection"],
+                one["source"],
+                one["status"],
+                states_in_words(one["counts"]),
+                _eta(one),
+            )
+            for one in jobs
+        ],
+    )
+
+
+def _print_job(job: JobReply) -> None:
+    answer(f"{job['id']}  {job['collection']}  {job['status']}: {states_in_words(job['counts'])}")
+    if job["cancelled_at"]:
+        answer(f"  {'cancelled_at':<16} {job['cancelled_at']}")
+    for stage, when in job["stages"].items():
+        answer(f"  {stage:<16} {when or '-'}")
+    if estimate := job["estimate"]:
+        speed = f"{estimate['tokens_per_second']:,.0f} tokens/s measured"
+        todo = f"{counted(estimate['documents'], 'document')} until then"
+        workers = counted(estimate["workers"], "worker")
+        answer(f"  {'done in about':<16} {_eta(job)} ({todo}, {speed}, {workers})")
+    for title, issues in (("error", job["errors"]), ("warning", job["warnings"])):
+        for issue in issues:
+            answer(f"  {title}: {issue['document']}: {issue['message']}")
+
+
+def _eta(job: JobReply) -> str | None:
+    seconds = job["eta_seconds"]
+    return None if seconds is None else about(seconds)

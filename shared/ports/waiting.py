@@ -1,0 +1,53 @@
+"""What is asked about the work that waits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from shared.domain import FinishedClaim, Holder, JobPlace, Outline, Whereabouts
+
+
+class Waiting(Protocol):
+    """How much waits, in which order, and who works on it.
+
+    Any call may raise `CatalogUnavailable`.
+    """
+
+    def count(self, most: int) -> int:
+        """Return how many documents are accepted and not settled, counted up to *most*."""
+        ...
+
+    def outline(self) -> Outline:
+        """Return what waits in each part of the queue. Reads all of it, in its index."""
+        ...
+
+    def finished(self, limit: int) -> Sequence[FinishedClaim]:
+        """Return the newest claims that encoded something and were closed."""
+        ...
+
+    def holders(self) -> Sequence[Holder]:
+        """Return the claims that are under way, oldest first."""
+        ...
+
+    def places(self, job_ids: Sequence[str]) -> Mapping[str, JobPlace]:
+        """Return where the unfinished documents of these jobs are; finished jobs are missing."""
+        ...
+
+    def whereabouts(self, job_id: str, *, revision_id: int | None = None) -> Whereabouts:
+        """Return where the documents of a job are, or only the one of *revision_id*.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        ...
+
+
+class Messages(Protocol):
+    """The broker's queue that other apps push to."""
+
+    def waiting(self) -> int:
+        """Return how many messages no intake has taken yet.
+
+        Raises:
+            BrokerUnavailable: the broker is away, or there is no such queue yet.
+        """
+        ...

@@ -1,0 +1,26 @@
+"""Times and numbers in words."""
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_SHORT = 90
+"""Seconds are counted up to here; so are minutes, and hours up to two days."""
+
+
+def about(seconds: float) -> str:
+    """Return a length of time as one says it: `4 s`, `3 min`, `2 h`, `5 days`."""
+    if seconds < _SHORT:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < _SHORT * _MINUTE:
+        return f"{seconds / _MINUTE:.0f} min"
+    if seconds < 2 * _DAY:
+        return f"{seconds / _HOUR:.0f} h"
+    return f"{seconds / _DAY:.0f} days"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 document`, `2,000 documents`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(parts: list[str]) -> str:
+    """Return parts as a list in a sentence: `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

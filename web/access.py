@@ -1,0 +1,274 @@
+"""What each route needs: one table, and the check of it before the view runs.
+
+A route that is not in the table needs an admin key for everything, so that a forgotten line
+closes a door instead of leaving it open; a test names the routes that are missing.
+
+A collection that a key does not open is not there: its address answers 404 with the words that it
+would answer for a name nobody took, and so do jobs and receipts of it. What a key may see but not
+do is refused with 403, which says what is missing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import structlog
+from flask import Flask, g, request
+from werkzeug.exceptions import Forbidden
+
+from shared.domain import Caller, Scope
+from shared.errors import CollectionNotFound, JobNotFound, ReceiptNotFound
+from web.context import services
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a key must be for, and where."""
+
+    scope: Scope | None
+    """None for nothing: the route shows nothing of the index."""
+    unbound: bool = False
+    """The key must not be bound to collections: what the route shows or does belongs to none."""
+    act: str | None = None
+    """What the record of administrative acts calls it; None where it is none."""
+
+
+def search(*, unbound: bool = False) -> Need:
+    """Return the need of a route that reads."""
+    return Need(Scope.SEARCH, unbound=unbound)
+
+
+def write(act: str | None = None) -> Need:
+    """Return the need of a route that takes documents or work in."""
+    return Need(Scope.WRITE, act=act)
+
+
+def admin(act: str | None = None, *, unbound: bool = False) -> Need:
+    """Return the need of a route that administers."""
+    return Need(Scope.ADMIN, unbound=unbound, act=act)
+
+
+OPEN = Need(None)
+
+NEEDS: dict[str, Need] = {
+    # No key at all: nothing of the index is shown.
+    "static": OPEN,
+    "health.livez": OPEN,
+    "health.readyz": OPEN,
+    "problem_pages.show": OPEN,
+    "session.sign_in": OPEN,
+    "session.post_sign_in": OPEN,
+    # Any key: the same for everybody.
+    "session.sign_out": search(),
+    "docs.show": search(),
+    "docs.document": search(),
+    "docs.swagger": search(),
+    "system.get_schema": search(),
+    "system.get_encoders": search(),
+    "keys.get_whoami": search(),
+    # Any key, which sees its own collections; a collection in the address must be one of them.
+    "collections.get_collections": search(),
+    "collections.get_collection": search(),
+    "documents.get_document": search(),
+    "jobs.get_jobs": search(),
+    "jobs.get_job": search(),
+    "jobs.get_job_why": search(),
+    "why.get_why": search(),
+    "receipts.get_receipts": search(),
+    "search.get_search": search(),
+    "search.post_search": search(),
+    "system.get_status": search(),
+    "versions.get_versions": search(),
+    "versions.get_version": search(),
+    "versions.get_diff": search(),
+    "versions.post_compare": search(),
+    "maintenance.get_chores": search(),
+    "maintenance.get_damages": search(),
+    "home.index": search(),
+    "home.search": search(),
+    "job_pages.index": search(),
+    "job_pages.show": search(),
+    "job_pages.progress": search(),
+    "collection_pages.index": search(),
+    "collection_pages.show": search(),
+    # A claim is of documents of several collections.
+    "system.get_claims": search(unbound=True),
+    # Documents in, documents out.
+    "documents.post_documents": write(),
+    "documents.delete_document": write(),
+    "dead-letters.get_dead_letters": write(),
+    "dead-letters.get_dead_letter": write(),
+    "dead-letters.replay_dead_letters": write("dead-letters.replay"),
+    "dead-letters.replay_dead_letter": write("dead-letters.replay"),
+    "dead-letters.dismiss_dead_letters": write("dead-letters.dismiss"),
+    "dead-letters.dismiss_dead_letter": write("dead-letters.dismiss"),
+    "jobs.post_job_cancel": write("job.cancel"),
+    "job_pages.cancel": write("job.cancel"),
+    "add.form": write(),
+    "add.post": write(),
+    # Rules, versions, and what cannot be undone.
+    "collections.patch_collection": admin("collection.change"),
+    "versions.put_tag": admin("tag.set"),
+    "versions.delete_tag": admin("tag.delete"),
+    "versions.post_restore": admin("collection.restore"),
+    "maintenance.post_garbage": admin("collection.garbage"),
+    "maintenance.post_purge": admin("document.purge"),
+    # What belongs to the installation.
+    "collections.post_collection": admin("collection.create", unbound=True),
+    "collection_pages.create": admin("collection.create", unbound=True),
+    "keys.post_key": admin("key.create", unbound=True),
+    "keys.get_keys": admin(unbound=True),
+    "keys.get_key": admin(unbound=True),
+    "keys.delete_key": admin("key.revoke", unbound=True),
+    "audit.get_audit": admin(unbound=True),
+}
+_UNDECLARED = admin(unbound=True)
+
+
+def register(app: Flask) -> None:
+    """Check what a route needs before its view runs; tell templates what to offer."""
+    app.before_request(_check)
+    app.context_processor(_offers)
+
+
+def need_of(endpoint: str | None) -> Need:
+    """Return what a route needs."""
+    return NEEDS.get(endpoint or "", _UNDECLARED)
+
+
+def is_open(endpoint: str | None) -> bool:
+    """Return whether a route needs no key."""
+    return need_of(endpoint).scope is None
+
+
+def caller() -> Caller:
+    """Return who asks; only for views that need a key where one is needed at all."""
+    return cast("Caller", g.caller)
+
+
+def require(scope: Scope, collection: str) -> None:
+    """Refuse whoever may not do this in *collection*, which a body or a form names.
+
+    Raises:
+        CollectionNotFound: the collection is not there for them.
+        Forbidden: it is, but the key is not for this.
+    """
+    if not caller().sees(collection):
+        raise CollectionNotFound(f"No collection is called {collection!r}.")
+    if not caller().may(scope, collection):
+        raise _forbidden(scope)
+
+
+def require_receipts(key: str) -> None:
+    """Refuse whoever may not see all that became of messages with an idempotency key.
+
+    Raises:
+        ReceiptNotFound: there is one that is not there for them, or, for a key that is bound to
+            collections, none at all.
+    """
+    if caller().unbound:
+        return
+    entries = services().inbox.receipts(key)
+    if not entries or not all(caller().sees(one.collection) for one in entries):
+        raise ReceiptNotFound
+
+
+def visible(items: Iterable[T], name: Callable[[T], str | None]) -> list[T]:
+    """Return the items whose collection, as *name* tells it, is there for whoever asks."""
+    return [one for one in items if caller().sees(name(one))]
+
+
+def gathered(
+    fetch: Callable[[str | None], Sequence[T]],
+    *,
+    wanted: str | None,
+    order: Callable[[T], Any],
+    limit: int,
+) -> list[T]:
+    """Return a list over all collections that are there for whoever asks.
+
+    Args:
+        fetch: returns the items of one collection, or of all (None), *limit* at most.
+        wanted: the one collection asked for, if any.
+        order: the key that items are sorted by, smallest first.
+        limit: most items.
+
+    Raises:
+        CollectionNotFound: *wanted* is not there, or not for whoever asks.
+    """
+    bound = caller().collections
+    if wanted is not None:
+        require(Scope.SEARCH, wanted)
+        return list(fetch(wanted))
+    if bound is None:
+        return list(fetch(None))
+    found: list[T] = []
+    for name in sorted(bound):
+        with suppress(CollectionNotFound):  # a key may name what is not there yet
+            found += fetch(name)
+    return sorted(found, key=order)[:limit]
+
+
+def _check() -> None:
+    """Refuse whoever may not do what the route does.
+
+    Raises:
+        CollectionNotFound, Forbidden
+    """
+    need = need_of(request.endpoint)
+    if g.caller is None or need.scope is None:
+        return
+    if request.routing_exception is not None:  # no such address, or a method it does not have
+        return
+    if (name := _collection_in_address()) is not None:
+        require(need.scope, name)
+    elif not caller().may(need.scope):
+        raise _forbidden(need.scope)
+    if need.unbound and not caller().unbound:
+        raise Forbidden("The key is bound to collections, and this belongs to none of them.")
+
+
+def _collection_in_address() -> str | None:
+    """Return the collection that the address names, itself or by a job.
+
+    Raises:
+        JobNotFound: there is no such job, or not for whoever asks.
+    """
+    arguments = request.view_args or {}
+    if "/collections/<name>" in str(request.url_rule):
+        return cast("str", arguments["name"])
+    if "job_id" in arguments and not caller().unbound:
+        job = services().records.job(arguments["job_id"], issues=0)
+        if not caller().sees(job.collection):
+            raise JobNotFound(f"There is no job {job.id!r}.")
+        return job.collection
+    return None
+
+
+def _forbidden(scope: Scope) -> Forbidden:
+    log.info("access.refused", key=caller().name, id=caller().key_id, route=request.endpoint)
+    return Forbidden(f"The key is for {caller().scope.value}; this needs one for {scope.value}.")
+
+
+def _offers() -> dict[str, object]:
+    """Tell templates what to show: a button for what would be refused is none."""
+
+    def may(scope: str, collection: str | None = None) -> bool:
+        asking = g.get("caller")
+        return asking is not None and asking.may(Scope(scope), collection)
+
+    def may_everywhere(scope: str) -> bool:
+        return may(scope) and caller().unbound
+
+    return {"may": may, "may_everywhere": may_everywhere}
+
+
+def known_collections() -> list[str]:
+    """Return the names of the collections that are there for whoever asks."""
+    names = [one.collection.name for one in services().collections.stats()]
+    return visible(names, lambda name: name)
