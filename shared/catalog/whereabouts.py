@@ -124,7 +124,7 @@ def _delayed_by(tx: Connection, pending: tuple[ColumnElement[bool], ...], now: f
 
 
 def _group(tx: Connection, pending: tuple[ColumnElement[bool], ...]) -> int:
-    suspects = select(RevisionRow.suspects).where(*pending, RevisionRow.crashes > 0)
+    suspects = select(RevisionRow.suspects).where(*pending, RevisionRow.suspect_of.is_not(None))
     # Revisions of earlier code were suspected without a number: those were claimed alone.
     return tx.scalar(suspects.order_by(RevisionRow.id).limit(1)) or 1
 
@@ -179,7 +179,7 @@ _SUMMARY = select(
     func.min(RevisionRow.id + 0).label("first"),
     func.sum(case((_held, 1), else_=0)).label("held"),
     func.min(case((_held, RevisionRow.not_before))).label("held_until"),
-    func.sum(case((RevisionRow.crashes > 0, 1), else_=0)).label("suspects"),
+    func.sum(case((RevisionRow.suspect_of.is_not(None), 1), else_=0)).label("suspects"),
     func.max(RevisionRow.crashes).label("crashes"),
 )
 _ROW = select(RevisionRow.lane, RevisionRow.turn, RevisionRow.id, RevisionRow.characters).where(

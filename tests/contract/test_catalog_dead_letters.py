@@ -158,7 +158,8 @@ def test_a_failure_that_a_newer_revision_made_good_is_no_dead_letter(catalog: Ca
         (DeadLetterFilter(until=4e9), {"d0", "d1", "o", "k1", "k2"}),
         (DeadLetterFilter(until=0.0), set()),
     ],
-    ids=repr,
+    # The repr of a set is not the same in each process.
+    ids=lambda value: None if isinstance(value, set) else repr(value),
 )
 def test_a_filter_finds_what_all_of_it_is_true_of(
     catalog: Catalog, which: DeadLetterFilter, expected: set[str]

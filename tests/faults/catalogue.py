@@ -115,8 +115,13 @@ _PROCESSES = (
         14,
         "the clock jumps",
         "the catalog's clock is put ahead and back",
-        "no lease ends early, since leases are measured by one clock",
+        "no lease of the living ends early, and none of the dead is waited for long",
         {
+            "faults/test_clock_jumps.py": (
+                "test_a_clock_put_forward_takes_no_claim_from_the_living",
+                "test_a_dead_ones_claim_does_not_wait_for_a_clock_that_was_put_back",
+                "test_real_processes_index_everything_once_over_a_jump",
+            ),
             "contract/test_catalog_claims.py": (
                 "test_the_lease_is_measured_by_the_clock_of_the_catalog",
             ),
@@ -143,6 +148,12 @@ _PROCESSES = (
         "SIGTERM and SIGINT, once and twice, idle and at work",
         "they end within their bound and hold no claim after it",
         {
+            "integration/test_worker_endings.py": (
+                "test_an_idle_worker_ends_at_once_whatever_signal_tells_it_and_how_often",
+                "test_in_the_midst_of_a_claim_the_rest_is_given_back_at_once_and_counts_as_no_crash",
+                "test_one_that_cannot_end_gives_back_what_it_holds_and_is_gone",
+                "test_while_the_broker_is_away_it_ends_all_the_same",
+            ),
             "integration/test_start_stop.py": (
                 "test_a_stop_ends_everything_and_a_second_start_finds_all_again",
                 "test_a_second_interrupt_ends_everything_at_once",
@@ -174,11 +185,18 @@ _PROCESSES = (
     Fault(
         24,
         "old and new processes at once",
-        "a catalog of an older and of a newer program; rows of the code before",
+        "the code before on the new schema; catalogs that are older or newer than a program",
         "they work together, or one refuses in words",
         {
+            "contract/test_catalog_upgrades.py": (
+                "test_the_code_before_still_accepts_claims_and_gives_back_on_the_new_schema",
+                "test_what_the_code_before_holds_is_reaped_by_the_new",
+                "test_a_newer_catalog_that_this_program_cannot_work_with_is_refused",
+            ),
+            "integration/test_worker_endings.py": (
+                "test_a_worker_ends_by_itself_when_a_newer_lamina_takes_the_catalog_over",
+            ),
             "contract/test_catalog_schema.py": (
-                "test_a_catalog_of_a_newer_program_is_refused",
                 "test_a_catalog_of_the_first_release_is_upgraded_with_what_is_in_it",
             ),
             "contract/test_catalog_fairness.py": ("test_rows_of_the_code_before_come_first",),
@@ -398,6 +416,7 @@ _MESSAGES_AND_DOCUMENTS = (
         "an encoder that exits, sleeps for ever, or takes all memory over one document",
         "it is found by halves and fails alone; no innocent one fails",
         {
+            "unit/test_worker_life.py": ("test_one_thing_that_takes_too_long_is_noticed",),
             "faults/test_bad_documents.py": (
                 "test_a_document_that_ends_its_worker_fails_alone",
                 "test_one_that_takes_all_memory_fails_alone_and_its_worker_lives",

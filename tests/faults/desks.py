@@ -113,6 +113,7 @@ class RedisPost:
 
     def close(self) -> None:
         self.desk.source.close()
+        self.desk.replies.close()
 
 
 @dataclass
@@ -170,6 +171,7 @@ class AmqpPost:
 
     def close(self) -> None:
         self.desk.source.close()
+        self.desk.replies.close()
 
 
 def push(*, key: str | None = None, **texts: str) -> bytes:

@@ -141,8 +141,14 @@ def test_the_ledger_of_a_real_world_passes_and_notices_what_it_was_not_told(
         assert verdict.lost == ("d3",)
 
 
-def outage(began: float, ended: float) -> Outage:
-    return Outage(began=began, ended=ended, failures=1, reason="503")
+def outage(began: float, ended: float, *, noticed: float | None = None) -> Outage:
+    return Outage(
+        began=began,
+        noticed=began if noticed is None else noticed,
+        ended=ended,
+        failures=1,
+        reason="503",
+    )
 
 
 def injection(began: float, ended: float | None, *, hurts: bool = True) -> Injection:
@@ -153,11 +159,11 @@ def injection(began: float, ended: float | None, *, hurts: bool = True) -> Injec
     ("seen", "injected", "explained"),
     [
         (outage(10, 12), injection(9, 13), True),
-        (outage(9.5, 12), injection(10, 13), True),  # it was under way when the fault came
+        (outage(2, 12, noticed=9), injection(9, 13), True),  # under way when the fault came
         (outage(14, 15), injection(9, 13), True),  # right after
         (outage(17, 18), injection(9, 13), False),  # long after
         (outage(5, 8), injection(9, 13), False),  # before
-        (outage(2, 12), injection(9, 13), False),  # it had begun before
+        (outage(2, 12, noticed=8), injection(9, 13), False),  # it failed before
         (outage(10, 30), injection(9, 13), False),  # it went on for too long
         (outage(10, 12), injection(9, 13, hurts=False), False),  # no excuse
     ],

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from shared.catalog import Database
 from shared.index import FolderIndexStore
-from tests.faults.ledger import Ledger, Verdict
+from tests.faults.ledger import Ledger, Verdict, gather
 from tests.faults.soak.figures import Figures
 from tests.running import RunningLamina
 
@@ -19,7 +19,6 @@ _FSCK_SECONDS = 900.0
 _FSCK_SAMPLE = 50
 _SAMPLE = 200
 _QUERY_CHARACTERS = 8000
-_LIVE = ("indexed", "unchanged")
 
 
 class Inspection:
@@ -32,6 +31,7 @@ class Inspection:
         self._ledgers = ledgers
         self._figures = figures
         self._database = Database(lamina.catalog_url)
+        self._store = FolderIndexStore(lamina.data_dir / "index")
 
     def close(self) -> None:
         """Close the connections."""
@@ -45,19 +45,16 @@ class Inspection:
 
     def search_sample(self, collection: str, seed: str) -> None:
         """Search for live documents by their own words; each must be found."""
-        last = {entry.id: entry for entry in self._ledgers[collection].entries}
-        names = random.Random(f"{seed}/sample").sample(sorted(last), min(_SAMPLE, len(last)))
-        path = f"/api/v1/collections/{collection}"
+        live = gather(self._database, self._store, collection).live
+        sample = random.Random(f"{seed}/sample").sample(live, min(_SAMPLE, len(live)))
+        path = f"/api/v1/collections/{collection}/search"
         with httpx.Client(base_url=self._lamina.url, timeout=60, trust_env=False) as http:
-            for name in names:
-                found = http.get(f"{path}/documents/{name}")
-                if not found.is_success or found.json()["status"] not in _LIVE:
-                    continue  # deleted, or its last change was cancelled
-                words = f"{last[name].title}\n\n{last[name].text}"[:_QUERY_CHARACTERS]
-                answer = http.get(f"{path}/search", params={"q": words, "k": 10})
+            for one in sample:
+                words = f"{one.title}\n\n{one.passage}"[:_QUERY_CHARACTERS]
+                answer = http.get(path, params={"q": words, "k": 10})
                 self._figures.count("sampled", collection)
-                if not answer.is_success or name not in _ids(answer.json()):
-                    self._figures.fault(f"{name} is live, and its own words do not find it")
+                if not answer.is_success or one.id not in _ids(answer.json()):
+                    self._figures.fault(f"{one.id} is live, and its own words do not find it")
 
     def check_files(self) -> None:
         """Run `lamina fsck`; it must find nothing."""
@@ -67,9 +64,8 @@ class Inspection:
 
     def judge(self) -> dict[str, Verdict]:
         """Return the verdict of each collection."""
-        store = FolderIndexStore(self._lamina.data_dir / "index")
         return {
-            name: ledger.judge(self._database, store, name)
+            name: ledger.judge(self._database, self._store, name)
             for name, ledger in self._ledgers.items()
         }
 

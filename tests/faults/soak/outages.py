@@ -71,6 +71,8 @@ class Outage:
 
     began: float
     """When the first search that failed was sent."""
+    noticed: float
+    """When it failed."""
     ended: float
     """When the first one that worked again was answered."""
     failures: int
@@ -95,7 +97,7 @@ class Outages:
         """Record a search that was sent then and has failed now."""
         now = time.monotonic()
         if self._open is None:
-            self._open = Outage(began=sent, ended=now, failures=0, reason=reason)
+            self._open = Outage(began=sent, noticed=now, ended=now, failures=0, reason=reason)
         self._open = replace(self._open, ended=now, failures=self._open.failures + 1)
 
     def worked(self) -> None:
@@ -114,8 +116,8 @@ class Outages:
 def explain(outages: Sequence[Outage], injections: Sequence[Injection]) -> list[Outage]:
     """Return outages that overlap as one, oldest first, each with the fault that explains it.
 
-    A fault explains an outage that began while searches could not work or right after, and that
-    ended in time: what lasts longer is a fault of the product, and so is one without a cause.
+    A fault explains an outage that was noticed while searches could not work or right after, and
+    that ended in time: what lasts longer is a fault of the product, and so is one without a cause.
     """
     return [replace(one, cause=_cause(one, injections)) for one in _merged(outages)]
 
@@ -126,7 +128,10 @@ def _merged(outages: Sequence[Outage]) -> list[Outage]:
         last = merged[-1] if merged else None
         if last is not None and one.began <= last.ended:
             merged[-1] = replace(
-                last, ended=max(last.ended, one.ended), failures=last.failures + one.failures
+                last,
+                noticed=min(last.noticed, one.noticed),
+                ended=max(last.ended, one.ended),
+                failures=last.failures + one.failures,
             )
         else:
             merged.append(one)
@@ -137,10 +142,8 @@ def _cause(outage: Outage, injections: Sequence[Injection]) -> str | None:
     harmful = [
         one for one in injections if one.hurts_searches and one.covers(outage.began, outage.ended)
     ]
-    begun_in_time = [one for one in harmful if one.covers(outage.began, outage.began)]
-    # A search that was sent just before the fault and failed by it began before it.
-    caught = [one for one in harmful if one.began >= outage.began]
-    if not begun_in_time and not (caught and caught[0].began - outage.began < AFTERMATH_SECONDS):
+    # Not when it began: a search that was sent before the fault may have failed by it.
+    if not any(one.covers(outage.noticed, outage.noticed) for one in harmful):
         return None
     ends = [float("inf") if one.ended is None else one.ended for one in harmful]
     if outage.ended > max(ends) + LONGEST_TAIL_SECONDS:

@@ -110,11 +110,10 @@ class Writer:
         return {"id": name, "title": title, "text": source["text"].strip()}
 
     def _delete(self, name: str) -> None:
-        self._figures.count("submitted", self.name)
-        if job := self._producer.delete(name):
+        if job := self._producer.delete(name):  # None where it was deleted before
             self._ledger.acknowledge_deletion(job, name)
-            self._figures.count("acknowledged", self.name)
-            self._figures.count("deletions", self.name)
+            for part in ("submitted", "acknowledged", "deletions"):
+                self._figures.count(part, self.name)
 
     def _cancel(self, job: str) -> None:
         answer = insist(lambda: self._http.post(f"/jobs/{job}/cancel", json={}))
