@@ -17,7 +17,7 @@ from tests.running import RunningLamina
 
 NAME = "round"
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(params=["postgresql-redis", "postgresql-rabbitmq"])

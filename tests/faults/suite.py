@@ -107,16 +107,10 @@ def run(faults: Sequence[Fault]) -> int:
 
 def describe(fault: Fault) -> str:
     """Return a fault in words."""
-    lines = [
-        f"{fault.number}. {fault.name}",
-        f"    made by:   {fault.injected}",
-        f"    must hold: {fault.promise}",
-        *(f"    test:      {test}" for test in fault.tests),
-    ]
-    return "\n".join(
-        textwrap.fill(line, 100, subsequent_indent=" " * 15, break_long_words=False)
-        for line in lines
-    )
+    words = [f"    made by:   {fault.injected}", f"    must hold: {fault.promise}"]
+    filled = [textwrap.fill(one, 100, subsequent_indent=" " * 15) for one in words]
+    tests = [f"    test:      {test}" for test in fault.tests]
+    return "\n".join([f"{fault.number}. {fault.name}", *filled, *tests])
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def only_the_guilty_failed(home: Services, job_id: str, innocents: int) -> str:
     ("deed", "code", "innocents"),
     [
         ("do-die", -signal.SIGKILL, 3),
-        ("do-hang", exits.HANGING, 1),
+        pytest.param("do-hang", exits.HANGING, 1, marks=pytest.mark.slow),
         pytest.param("do-crash", -signal.SIGABRT, 3, marks=pytest.mark.slow),
         pytest.param("cut-hang", exits.HANGING, 3, marks=pytest.mark.slow),
     ],

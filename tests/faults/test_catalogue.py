@@ -59,6 +59,7 @@ def test_the_command_lists_runs_and_counts() -> None:
     assert (unknown.returncode, "no fault 31" in unknown.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_fault_happen() -> None:
     done = run("29")
     assert done.returncode == 0, done.stdout + done.stderr

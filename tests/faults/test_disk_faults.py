@@ -126,6 +126,15 @@ def clear(world: World) -> object:
 
 
 ACTS: list[Act] = [publish, merge, lay_out, turn_back, erase, clear]
+LONG_ACTS = (merge, lay_out, erase)
+"""Those with the most steps."""
+
+
+def _quick_or_slow(act: Act) -> object:
+    marks = [pytest.mark.slow] if act in LONG_ACTS else []
+    return pytest.param(act, id=act.__name__, marks=marks)
+
+
 COMMITS_FIRST = {clear, erase}
 """These remove files after their commit, so that it may be done when they fail."""
 NEEDS_SPACE = {"make_folder", "create", "write"}
@@ -210,7 +219,7 @@ def distinct(steps: Sequence[tuple[str, str]]) -> Iterator[tuple[int, tuple[str,
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+@pytest.mark.parametrize("act", [_quick_or_slow(one) for one in ACTS])
 def test_an_error_at_any_step_loses_nothing_and_the_work_is_done_later(
     start: Path, tmp_path: Path, act: Act
 ) -> None:
@@ -229,7 +238,9 @@ def test_an_error_at_any_step_loses_nothing_and_the_work_is_done_later(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("act", [publish, merge, lay_out, turn_back, erase])
+@pytest.mark.parametrize(
+    "act", [_quick_or_slow(one) for one in (publish, merge, lay_out, turn_back, erase)]
+)
 def test_a_disk_that_is_full_from_any_step_on_loses_nothing(
     start: Path, tmp_path: Path, act: Act
 ) -> None:

@@ -59,6 +59,7 @@ from tests.trust import examine, flip, purger_of, repairer_of, segment_folder
 from tests.worlds import World
 
 ROOT = Path(__file__).resolve().parents[2]
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 STEPS = 4
 """Turns of each writer: two or three submissions, and as many claims."""
 
@@ -126,6 +127,7 @@ def begin(world: World) -> list[Acknowledged]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("database_url", BOTH, indirect=True)
 def test_what_sixteen_writers_in_threads_were_told_is_there(world: World) -> None:
     said, names = begin(world), [f"writer-{number}" for number in range(16)]
 
@@ -141,6 +143,7 @@ def test_what_sixteen_writers_in_threads_were_told_is_there(world: World) -> Non
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("database_url", BOTH, indirect=True)
 def test_what_sixteen_writers_in_four_processes_were_told_is_there(
     world: World, database_url: str
 ) -> None:
