@@ -14,7 +14,8 @@ from tests.fakes.encoder import HashEncoder
 
 
 def hang() -> None:
-    """Wait for ever, as native code that lets Python's lock go."""
+    """Say so and wait for ever, as native code that lets Python's lock go."""
+    print("hanging", flush=True)
     time.sleep(3600)
 
 

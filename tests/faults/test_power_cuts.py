@@ -340,12 +340,12 @@ def end_all(world: World) -> None:
 
 
 STORIES = [begin, grow, turn_back, clear_up]
-LONG = [pytest.param(one, marks=pytest.mark.slow) for one in STORIES[1:]]
+LONG_STORIES = [pytest.param(one, marks=pytest.mark.slow) for one in STORIES[1:]]
 Tell: TypeAlias = Callable[[Story], None]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("tell", [begin, *LONG])
+@pytest.mark.parametrize("tell", [begin, *LONG_STORIES])
 def test_whenever_the_power_fails_what_was_acknowledged_is_there(
     tmp_path: Path, migrated_file: Path, tell: Tell
 ) -> None:

@@ -187,8 +187,8 @@ def test_failures_in_a_row_are_one_outage_until_a_search_works() -> None:
     first = time.monotonic()
     seen.failed(first, "refused")
     seen.failed(first + 1, "503")
-    seen.worked()
-    seen.worked()
+    seen.worked(first + 2)
+    seen.worked(first + 3)
     seen.failed(first + 5, "refused")
     seen.close()
 
@@ -196,6 +196,7 @@ def test_failures_in_a_row_are_one_outage_until_a_search_works() -> None:
         (first, 2, "refused"),
         (first + 5, 1, "refused"),
     ]
+    assert seen.seen[0].seconds == 2
 
 
 def test_a_time_is_disturbed_while_a_fault_is_at_work() -> None:

@@ -93,7 +93,7 @@ def test_one_that_cannot_end_gives_back_what_it_holds_and_is_gone(home: Services
     add(home, "do-hang", "innocent")
     with worker(home) as process:
         process.wait_until_ready()
-        wait_until(lambda: claimed(home))
+        wait_until(lambda: "hanging" in process.said)
         process.send(signal.SIGTERM)
         process.send(signal.SIGINT)
         assert process.wait(STOP_SECONDS + 10) == 1, process.said

@@ -100,10 +100,10 @@ class Outages:
             self._open = Outage(began=sent, noticed=now, ended=now, failures=0, reason=reason)
         self._open = replace(self._open, ended=now, failures=self._open.failures + 1)
 
-    def worked(self) -> None:
-        """Record a search that was answered now."""
+    def worked(self, moment: float) -> None:
+        """Record that searches worked at a moment, which was after the last failure."""
         if self._open is not None:
-            self.seen.append(replace(self._open, ended=time.monotonic()))
+            self.seen.append(replace(self._open, ended=moment))
             self._open = None
 
     def close(self) -> None:

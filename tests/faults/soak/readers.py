@@ -51,7 +51,8 @@ class Reader:
         if not answer.is_success:
             self._failed(sent, f"{answer.status_code}: {answer.text[:300]}")
             return None
-        self.outages.worked()
+        # One that waits for a job is no outage, however long it takes.
+        self.outages.worked(sent if "after" in options else time.monotonic())
         self._figures.count("searches", "answered")
         found: dict[str, Any] = answer.json()
         if found["version"] < self.newest:
