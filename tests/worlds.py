@@ -1,10 +1,13 @@
 """A small Lamina in one process: the real catalog and index files, an encoder without weights."""
 
+import atexit
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from threading import BoundedSemaphore
 from time import monotonic
@@ -177,7 +180,7 @@ class World:
         can be put forward and back (`tests/clocks.py`).
         """
         merge = merge or MergeSettings()
-        database = Database(database_url or f"sqlite:///{folder / 'catalog.db'}", skewed=skewed)
+        database = Database(database_url or _sqlite(folder), skewed=skewed)
         database.migrate()
         encoder = WaywardEncoder()
         encoders = FakeEncoders(encoder)
@@ -420,6 +423,26 @@ class World:
         """Return every live vector, in the order of its id."""
         manifest = self.store.read_manifest(self.head())
         return self.store.vectors(manifest, self.store.open(manifest).ids())
+
+
+@cache
+def _migrated() -> Path:
+    """Return a migrated SQLite file; migrating each world's own would take most of some tests."""
+    path = Path(tempfile.mkdtemp(prefix="lamina-world-")) / "catalog.db"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
+def _sqlite(folder: Path) -> str:
+    """Return the address of the catalog in *folder*, made if it is not there yet."""
+    path = folder / "catalog.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_migrated(), path)
+    return f"sqlite:///{path}"
 
 
 def _open_collection(collections: SqlCollections, draft: SpaceDraft) -> Collection:
