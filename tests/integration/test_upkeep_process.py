@@ -63,6 +63,7 @@ def test_it_merges_collects_and_checks(world: World, upkeep: WorkerProcess) -> N
     assert upkeep.stop() == 0
 
 
+@pytest.mark.slow
 def test_claims_are_given_back_while_it_merges_and_a_stop_ends_that(
     world: World, upkeep: WorkerProcess
 ) -> None:
