@@ -9,11 +9,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
 
-from shared.errors import LaminaError
+from shared.errors import LaminaError, Retryable
 from shared.services import (
     Services,
     longest_lease,
@@ -44,6 +45,8 @@ def run(settings: Settings, name: str) -> int:
     upkeep = open_upkeep(services, stopping=process.stopping.is_set)
     if wait_for_catalog(services):
         upkeep.clock.disturb("the catalog was away")
+    with suppress(Retryable):  # the clock remembers that it could not be asked
+        upkeep.clock.look()
     process.working(settings.stop_seconds)
     pulse = Pulse(services, "upkeep")
     pulse.start()
