@@ -266,9 +266,3 @@ def _offers() -> dict[str, object]:
         return may(scope) and caller().unbound
 
     return {"may": may, "may_everywhere": may_everywhere}
-
-
-def known_collections() -> list[str]:
-    """Return the names of the collections that are there for whoever asks."""
-    names = [one.collection.name for one in services().collections.stats()]
-    return visible(names, lambda name: name)
