@@ -1,5 +1,6 @@
-"""Take deletes in: check which documents a producer wants gone."""
+"""Take deletes in: check which documents a producer wants gone; carry out deletes by filter."""
 
+import json
 from collections.abc import Mapping
 
 from shared.domain import (
@@ -7,14 +8,20 @@ from shared.domain import (
     Json,
     Lane,
     NewDocument,
+    Receipt,
     RevisionKind,
     Submission,
     sha256_of,
 )
+from shared.domain.filters import Filter, FilterLimits
 from shared.errors import Fault, InvalidDocument, TooLarge
+from shared.filters import canonical, read_json
 from shared.ingest import find_key_faults, parse_external_version, parse_id
+from shared.ports import Bell, Documents
 
 _FIELDS = frozenset({"id", "external_version"})
+_NO_LIMITS = FilterLimits(characters=2**31, nodes=2**31, values=2**31)
+"""For filters that were checked when they were accepted."""
 
 
 def parse_deletion(
@@ -48,6 +55,48 @@ def parse_deletion(
         lane=lane,
         missing_ok=True,
     )
+
+
+def delete_matching(
+    documents: Documents,
+    condition: Filter,
+    limits: DocumentLimits,
+    *,
+    collection: str,
+    source: str,
+    producer: str = "",
+    key: str | None = None,
+) -> Receipt:
+    """Accept a delete of every document that matches now; `carry_out` does it.
+
+    Raises:
+        InvalidDocument: the key is none.
+        CollectionNotFound, KeyReused
+    """
+    if faults := find_key_faults(key, limits):
+        raise InvalidDocument(f"An Idempotency-Key {faults[0].detail}.", faults)
+    written = canonical(condition)
+    submission = Submission(
+        collection=collection,
+        source=source,
+        producer=producer,
+        documents=(),
+        key=key,
+        content_sha256=sha256_of(["delete-matching", written]),
+        lane=Lane.BULK,
+    )
+    return documents.delete(submission, written)
+
+
+def carry_out(documents: Documents, bell: Bell, *, limit: int) -> bool:
+    """Do a step of the oldest delete by filter; whether there was one.
+
+    At most *limit* documents leave in one step.
+    """
+    found = documents.proceed(lambda text: read_json(json.loads(text), _NO_LIMITS), limit=limit)
+    if found:
+        bell.ring()
+    return found is not None
 
 
 def _read(

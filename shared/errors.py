@@ -15,7 +15,10 @@
     - DeadLetterNotFound
     - EncoderNotInstalled
     - KeyNotFound
+    - WebhookNotFound
+    - DeliveryNotFound
   - CollectionExists
+  - CollectionInUse              aliases lead to it: set or remove them first
   - VersionExpired
   - OutOfSpace                   too little disk is left: nothing new is taken
   - ArchiveRefused               an archive or backup is damaged or not one of Lamina's
@@ -33,6 +36,7 @@
     - CatalogUnavailable
     - CommitUnknown              the database went away during COMMIT
     - BrokerUnavailable
+    - TooManyStreams             of events, from one web process
     - IndexUnavailable           the index files cannot be read or written just now
 """
 
@@ -146,10 +150,28 @@ class KeyNotFound(NotFound):
     title = "No such key"
 
 
+class WebhookNotFound(NotFound):
+    """The collection has no webhook of this id."""
+
+    title = "No such webhook"
+
+
+class DeliveryNotFound(NotFound):
+    """The webhook has no delivery of this id."""
+
+    title = "No such delivery"
+
+
 class CollectionExists(LaminaError):
     """A collection of this name exists."""
 
     title = "Collection exists"
+
+
+class CollectionInUse(LaminaError):
+    """An alias leads to the collection."""
+
+    title = "Collection in use"
 
 
 class VersionExpired(LaminaError):
@@ -257,6 +279,18 @@ class BrokerUnavailable(Retryable):
     """The message broker cannot be reached."""
 
     title = "Broker unavailable"
+
+
+class EncoderNotReady(Retryable):
+    """The model that encodes queries is being loaded, or is busy with other queries."""
+
+    title = "Encoder not ready"
+
+
+class TooManyStreams(Retryable):
+    """As many streams are served as may be; ask with `stream=false` every few seconds instead."""
+
+    title = "Too many streams"
 
 
 class IndexUnavailable(Retryable):

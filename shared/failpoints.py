@@ -25,6 +25,8 @@ POINTS = frozenset(
         "gc.revoked",
         "gc.removed",
         "gc.buried",
+        "discard.stripped",
+        "discard.files_removed",
         "import.accepted",
         "import.segment_written",
         "backup.catalog_written",
@@ -34,6 +36,7 @@ POINTS = frozenset(
         "intake.moved",
         "intake.committed",
         "web.accepted",
+        "webhook.sent",
     }
 )
 

@@ -4,6 +4,8 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 
+import structlog
+
 from shared.domain import (
     DocumentLimits,
     Json,
@@ -21,6 +23,8 @@ from shared.ports import Bell, Inbox
 _FIELDS = frozenset({"id", "title", "text", "metadata", "external_version"})
 _MAX_EXTERNAL_VERSION = 2**63 - 1
 
+_log = structlog.get_logger(__name__)
+
 
 def submit(inbox: Inbox, bell: Bell, submission: Submission) -> Receipt:
     """Accept *submission*: committed when this returns; the bell rings after that.
@@ -29,6 +33,13 @@ def submit(inbox: Inbox, bell: Bell, submission: Submission) -> Receipt:
         CollectionNotFound, KeyReused, DocumentNotFound: refused; nothing was changed.
     """
     receipt = inbox.accept(submission)
+    _log.info(
+        "accepted",
+        job=receipt.job_id,
+        collection=submission.collection,
+        documents=len(submission.documents),
+        repeated=receipt.repeated,
+    )
     if not receipt.repeated:
         bell.ring()
     return receipt
@@ -60,7 +71,7 @@ def parse_submission(
         raise TooLarge(f"{len(documents)} documents in one request; at most {limits.documents}.")
     faults = find_key_faults(key, limits)
     parsed = [
-        _parse(document, f"/documents/{place}", limits, faults)
+        parse_document(document, f"/documents/{place}", limits, faults)
         for place, document in enumerate(documents)
     ]
     if faults:
@@ -97,9 +108,10 @@ def deletion(
     )
 
 
-def _parse(
+def parse_document(
     raw: Json, pointer: str, limits: DocumentLimits, faults: list[Fault]
 ) -> NewDocument | None:
+    """Return a document as a producer sent it, or None; what is wrong is added to *faults*."""
     if not isinstance(raw, Mapping):
         faults.append(Fault(pointer, "must be an object"))
         return None
@@ -108,8 +120,9 @@ def _parse(
         Fault(f"{pointer}/{_escape(name)}", "is not a field of a document")
         for name in sorted(map(str, raw.keys() - _FIELDS))
     )
-    document_id = uuid.uuid4().hex
-    if raw.get("id") is not None:
+    if raw.get("id") is None:
+        document_id = uuid.uuid4().hex
+    else:
         document_id = parse_id(raw["id"], f"{pointer}/id", limits, faults)
     title = _parse_text(raw, "title", pointer, limits.title_characters, faults)
     text = _parse_text(raw, "text", pointer, limits.text_characters, faults)

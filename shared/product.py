@@ -1,8 +1,25 @@
 """Which Lamina this is."""
 
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+LIBRARIES = (
+    "alembic",
+    "celery",
+    "faiss-cpu",
+    "flask",
+    "gunicorn",
+    "kombu",
+    "numpy",
+    "psycopg",
+    "redis",
+    "sqlalchemy",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+"""Those that matter most when somebody asks for help."""
 
 
 def product_version() -> str:
@@ -11,3 +28,14 @@ def product_version() -> str:
     if project.is_file():
         return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
     return version("lamina")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that are installed of `LIBRARIES`."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # nobody needs a driver of a database that is not used
+    return found

@@ -138,6 +138,20 @@ class BrokerMessages:
             raise BrokerUnavailable(f"RabbitMQ, queue {self._queue!r}: {error}") from error
 
 
+def check_queues(broker_url: str, queue: str) -> int:
+    """Compare RabbitMQ's queues with what they must be; return how many messages wait.
+
+    Raises:
+        BrokerUnavailable: it is away, a queue was declared otherwise, or *queue* is not there.
+    """
+    line = _Line(broker_url)
+    try:
+        line.declare()
+    finally:
+        line.close()
+    return BrokerMessages(broker_url, queue).waiting()
+
+
 class _Line:
     """The connection of one thread."""
 
@@ -160,17 +174,21 @@ class _Line:
         self._connection: Connection | None = None
         self._out = False
 
+    def declare(self) -> None:
+        """Declare the queue of bells.
+
+        Raises:
+            BrokerUnavailable: the broker is away, or the queue was declared otherwise.
+        """
+        connection = self._connect()
+        try:
+            self._unheard(connection)
+        except _faults(connection) as error:
+            raise BrokerUnavailable(f"queue {INDEX_QUEUE.name!r}: {error}") from error
+
     def send(self) -> bool:
         """Send one bell unless enough are waiting; False if the broker is away."""
-        if self._connection is None:
-            self._connection = self._app.connection_for_write()
-        connection = self._connection
-        faults: tuple[type[BaseException], ...] = (
-            OperationalError,
-            MessageNacked,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
+        connection = self._connect()
         try:
             if self._unheard(connection) < _ENOUGH:
                 self._app.send_task(
@@ -183,7 +201,7 @@ class _Line:
                     retry=False,
                     producer=self._app.amqp.Producer(connection),
                 )
-        except faults as error:
+        except _faults(connection) as error:
             if not self._out:
                 _log.warning("bell_unheard", error=str(error))
             self._out = True
@@ -200,6 +218,11 @@ class _Line:
             self._connection.collect(socket_timeout=0.1)
             self._connection = None
 
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._app.connection_for_write()
+        return self._connection
+
     @staticmethod
     def _unheard(connection: Connection) -> int:
         channel = cast("Channel", connection.default_channel)
@@ -213,3 +236,14 @@ class _Line:
             arguments=INDEX_QUEUE.queue_arguments,
         )
         return int(declared.message_count)
+
+
+def _faults(connection: Connection) -> tuple[type[BaseException], ...]:
+    """Return what a broker that is away, or refuses, raises."""
+    return (
+        OperationalError,
+        MessageNacked,
+        OSError,
+        *connection.connection_errors,
+        *connection.channel_errors,
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from shared.access.keyring import Keyring
+from shared.bulk import BulkLimits
 from shared.catalog import (
     Database,
     SqlAudit,
@@ -15,16 +16,24 @@ from shared.catalog import (
     SqlClaims,
     SqlCollections,
     SqlDeadLetters,
+    SqlDeliveries,
+    SqlDiscards,
+    SqlDocuments,
     SqlDump,
+    SqlEvents,
+    SqlExpiry,
     SqlInbox,
     SqlKeys,
     SqlMatching,
+    SqlMeasures,
+    SqlNames,
     SqlPublications,
     SqlReading,
     SqlRecords,
     SqlRoster,
     SqlVersions,
     SqlWaiting,
+    SqlWebhooks,
 )
 from shared.collecting import create_collection
 from shared.dead_letters import DeadLetterOffice
@@ -36,6 +45,7 @@ from shared.index import FORMAT, choose, open_store, restyle
 from shared.indexing.bench import Bench
 from shared.indexing.pace import Backoff, Pace
 from shared.indexing.publishing import read_manifest
+from shared.measures.tally import Tally
 from shared.messages import MessageLimits
 from shared.ports import (
     Audit,
@@ -44,19 +54,28 @@ from shared.ports import (
     Claims,
     Collections,
     DeadLetters,
+    Deliveries,
+    Discards,
+    Documents,
     Encoders,
+    Events,
+    Expiry,
     Inbox,
     IndexFiles,
     IndexStore,
     Keys,
+    Measures,
     Messages,
+    Names,
     Publications,
     Reading,
     Records,
     Roster,
     Versions,
     Waiting,
+    Webhooks,
 )
+from shared.posting import HttpPoster
 from shared.queue import BrokerMessages, CeleryBell
 from shared.searching.batching import QueryBatcher
 from shared.searching.narrowing import Narrowing
@@ -73,6 +92,7 @@ from shared.trust.purging import Purger
 from shared.trust.repairing import Repairer
 from shared.upkeep.chores import Shift
 from shared.upkeep.clockwatch import ClockWatch
+from shared.upkeep.expiring import Sweep
 from shared.upkeep.remains import Keeper
 from shared.upkeep.room import Room
 from shared.upkeep.upkeep import Upkeep
@@ -81,8 +101,12 @@ from shared.waiting.admission import GuardedInbox
 from shared.waiting.backlog import Backlog
 from shared.waiting.forecast import Forecast
 from shared.waiting.why import Enquiry
+from shared.webhooks.delivering import Messenger
 
 DEFAULT_COLLECTION = "default"
+INDEX_FORMAT = FORMAT
+"""The newest format of index files that this program reads and writes."""
+_DELIVERY_SECONDS = 60.0
 _MANIFESTS = 256  # remembered by an upkeep process, about 10 kB each
 
 
@@ -94,12 +118,21 @@ class Services:
     limits: DocumentLimits
     database: Database
     collections: Collections
+    names: Names
+    discards: Discards
+    events: Events
+    webhooks: Webhooks
+    deliveries: Deliveries
+    streams: threading.BoundedSemaphore
+    """Of events, that this process may still begin."""
     inbox: Inbox
     claims: Claims
     publications: Publications
     reading: Reading
     records: Records
     dead_letters: DeadLetters
+    documents: Documents
+    expiry: Expiry
     roster: Roster
     versions: Versions
     chores: Chores
@@ -119,6 +152,9 @@ class Services:
     queries: QueryBatcher
     recall: RecallSampler
     searcher: Searcher
+    measures: Measures
+    tally: Tally
+    """What this process counted and did not hand over to `measures` yet."""
 
     def close(self) -> None:
         """End the threads and close the connections of this process."""
@@ -154,13 +190,14 @@ def open_services(
         pass_tokens=settings.encoding.pass_tokens,
         loaded=settings.encoding.loaded,
     )
-    queries = QueryBatcher(encoders)
+    queries = QueryBatcher(encoders, patience_seconds=settings.reader.query_seconds)
     matching = SqlMatching(database)
     versions, chores = SqlVersions(database), SqlChores(database)
     roster, waiting = SqlRoster(database), SqlWaiting(database)
     room = Room(store, settings.storage.min_free_bytes)
     forecast = Forecast(waiting, roster)
     recall = RecallSampler(chores, share=settings.reader.recall_share)
+    tally = Tally()
     snapshots = Snapshots(
         Stacks(
             reading=reading,
@@ -171,6 +208,7 @@ def open_services(
             files=store,
             holder=process_name(),
             lease_seconds=settings.reader.lease_seconds,
+            tally=tally,
         ),
         poll_seconds=settings.reader.poll_seconds,
         collections_kept=settings.reader.collections,
@@ -184,12 +222,20 @@ def open_services(
         limits=document_limits(settings),
         database=database,
         collections=collections,
+        names=SqlNames(database),
+        discards=SqlDiscards(database),
+        events=SqlEvents(database),
+        webhooks=SqlWebhooks(database),
+        deliveries=SqlDeliveries(database),
+        streams=threading.BoundedSemaphore(settings.events.streams),
         inbox=GuardedInbox(SqlInbox(database, kept_bytes=limits.rejected_bytes), room, backlog),
         claims=SqlClaims(database),
         publications=SqlPublications(database),
         reading=reading,
         records=records,
         dead_letters=SqlDeadLetters(database, kept_bytes=limits.rejected_bytes),
+        documents=SqlDocuments(database),
+        expiry=SqlExpiry(database),
         roster=roster,
         versions=versions,
         chores=chores,
@@ -222,7 +268,10 @@ def open_services(
             matching=matching,
             narrowing=Narrowing(matching, kept_bytes=settings.reader.filter_bytes),
             limits=search_limits(settings),
+            tally=tally,
         ),
+        measures=SqlMeasures(database),
+        tally=tally,
     )
 
 
@@ -242,6 +291,7 @@ def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: Fal
         max_documents=encoding.claim_documents,
         max_crashes=encoding.max_crashes,
         backoff=Backoff(encoding.retry_seconds, encoding.longest_retry_seconds),
+        tally=services.tally,
         stopping=stopping,
     )
 
@@ -312,6 +362,33 @@ def open_shelf(services: Services) -> Shelf:
         files=services.files,
         worker=process_name(),
         lease_seconds=services.settings.reader.lease_seconds,
+    )
+
+
+def open_sweep(services: Services) -> Sweep:
+    """Return what this process needs to forget what was kept long enough."""
+    retention = services.settings.retention
+    return Sweep(
+        services.expiry,
+        key_days=retention.key_days,
+        job_days=retention.job_days,
+        rejection_days=retention.rejection_days,
+    )
+
+
+def open_messenger(services: Services) -> Messenger:
+    """Return what this process needs to tell webhooks what happened."""
+    webhooks = services.settings.webhooks
+    timeout_seconds = webhooks.timeout_seconds
+    return Messenger(
+        events=services.events,
+        deliveries=services.deliveries,
+        poster=HttpPoster(timeout_seconds=timeout_seconds, private=webhooks.private),
+        # A name server may be slow, too, and the catalog when it is told.
+        lease_seconds=timeout_seconds + _DELIVERY_SECONDS,
+        give_up_seconds=webhooks.give_up_hours * 3600,
+        event_seconds=services.settings.events.days * 86_400,
+        log_seconds=webhooks.kept_days * 86_400,
     )
 
 
@@ -462,6 +539,16 @@ def message_limits(settings: Settings) -> MessageLimits:
         message_bytes=limits.message_bytes,
         message_values=limits.message_values,
         rejected_bytes=limits.rejected_bytes,
+    )
+
+
+def bulk_limits(settings: Settings) -> BulkLimits:
+    """Return the limits that lines of bulk requests are checked against."""
+    limits = settings.limits
+    return BulkLimits(
+        documents=document_limits(settings),
+        line_bytes=limits.message_bytes,
+        line_values=limits.message_values,
     )
 
 

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Self
 
+from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -80,7 +81,7 @@ class WebSettings(_Group):
     the last values there are believed."""
 
     arrival_seconds: PositiveFloat = 20.0
-    """How long a request may take to arrive, seconds; each 10 kB that came of it adds one."""
+    """How long a request is waited for, seconds; each 10 kB that came of it adds one, up to it."""
 
 
 class AccessSettings(_Group):
@@ -108,15 +109,21 @@ class LimitSettings(_Group):
     request_bytes: PositiveInt = 32 * 1024 * 1024
     """Body of an HTTP request, bytes."""
 
+    bulk_bytes: PositiveInt = 16 * 1024**3
+    """Body of a bulk request, bytes, unpacked if it comes as gzip; it is read as a stream."""
+
+    bulk_ratio: PositiveInt = 200
+    """How many times larger than it came a gzip body may become, once that is more than 8 MiB."""
+
     message_bytes: PositiveInt = 16 * 1024 * 1024
-    """A message from the queue, bytes."""
+    """A message from the queue, or a line of a bulk request, bytes."""
 
     message_values: PositiveInt = 1_000_000
-    """Values (texts, numbers, objects, lists) in a message; they bound the memory that reading
-    it takes."""
+    """Values (texts, numbers, objects, lists) in a message or line; they bound the memory that
+    reading it takes."""
 
     documents: PositiveInt = 1000
-    """Documents in one request or message."""
+    """Documents in one request or message; a bulk request stores as many lines at a time."""
 
     id_characters: PositiveInt = 512
     """Length of a document id."""
@@ -242,6 +249,10 @@ class ReaderSettings(_Group):
     lease_seconds: PositiveFloat = 60.0
     """How long an older version that is open is held back from expiry without a heartbeat."""
 
+    query_seconds: PositiveFloat = 30.0
+    """How long a search waits for the model that encodes its query, which a web process may have
+    to load first; then it is answered 503."""
+
     filter_bytes: PositiveInt = 128 * 1024**2
     """Memory of a web process for the vectors that recent filters let through, bytes."""
 
@@ -303,8 +314,65 @@ class RetentionSettings(_Group):
     orphan_days: PositiveFloat = 7.0
     """Days after which a file that the catalog knows nothing of is removed."""
 
+    key_days: PositiveFloat = 30.0
+    """How long idempotency keys are remembered, days: a key sent again later is a new one."""
+
+    job_days: PositiveFloat = 30.0
+    """How long finished jobs can be looked up, days; those with a failed document that nobody
+    dismissed or replayed, or with a key that is still remembered, longer."""
+
+    rejection_days: PositiveFloat = 90.0
+    """How long refused messages are kept, replayed ones too, days."""
+
+    deleted_days: Annotated[float, Field(ge=0)] = 7.0
+    """How long a deleted collection can be recovered, days; then it is removed for good."""
+
     scrub_days: PositiveFloat = 7.0
     """How often every file is read again and compared with its checksum, days."""
+
+
+class EventSettings(_Group):
+    """What happened: for webhooks and streams."""
+
+    days: PositiveFloat = 3.0
+    """How long events are kept, days: a stream can be taken up again where it ended so late."""
+
+    streams: PositiveInt = 8
+    """Streams of events that one web process serves at once, each in a thread of its own; more
+    are answered 503."""
+
+    stream_seconds: PositiveFloat = 30.0
+    """How long one stream lasts, seconds; clients then take it up again by themselves."""
+
+    poll_seconds: PositiveFloat = 0.25
+    """How often a stream looks for new events, seconds."""
+
+
+class WebhookSettings(_Group):
+    """How webhooks are told."""
+
+    per_collection: PositiveInt = 20
+    """Webhooks of one collection."""
+
+    private: bool = False
+    """Whether addresses inside private networks may be called, this machine's own included."""
+
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """How long one call may take from its first byte to its last, seconds."""
+
+    give_up_hours: PositiveFloat = 24.0
+    """How long a delivery is tried again, hours. A webhook that took nothing for so long is
+    disabled."""
+
+    kept_days: PositiveFloat = 7.0
+    """How long the log of deliveries is kept, days; until then they can be replayed."""
+
+
+class MetricsSettings(_Group):
+    """What `/metrics` tells."""
+
+    collections: Annotated[int, Field(ge=0)] = 100
+    """Collections that `/metrics` tells of one by one: those with the most documents."""
 
 
 class StorageSettings(_Group):
@@ -377,6 +445,9 @@ class Settings(BaseSettings):
     """How long a worker, intake or upkeep process may take to end after it was told to; then it
     gives back what it holds and is gone. A container's grace period must be longer."""
 
+    start_seconds: PositiveFloat = 120.0
+    """How long a start may take before `./run` says what it waits for, and gives up."""
+
     fail_at: str = ""
     """For tests: the failure point where the process dies (`shared/failpoints.py`)."""
 
@@ -392,6 +463,9 @@ class Settings(BaseSettings):
     merge: MergeSettings = MergeSettings()
     retention: RetentionSettings = RetentionSettings()
     storage: StorageSettings = StorageSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    events: EventSettings = EventSettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
     @field_validator("data_dir")
     @classmethod
@@ -459,6 +533,19 @@ class Settings(BaseSettings):
                 f"LAMINA_HOST={self.host} is reachable from other machines, so an admin key is "
                 "needed: set LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE."
             )
+
+
+def origins() -> dict[str, str]:
+    """Return where each `LAMINA_` variable that is set comes from, misspelt ones too."""
+    files = [file for file in (ROOT / ".env", Path(".env").resolve()) if file.is_file()]
+    places = [(str(file), dotenv_values(file)) for file in files]
+    places.append(("the environment", dict(os.environ)))
+    return {
+        name.upper(): place
+        for place, values in places
+        for name, value in values.items()
+        if value and name.upper().startswith("LAMINA_")
+    }
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -37,7 +37,7 @@ OURS, HIDDEN = "c", "vault"
 MARKER = "nobody-but-us"
 """In every text, title, id, key and producer of the hidden collection."""
 _QUIET_TABLES = frozenset(
-    {"audit", "processes", "alembic_version", "sign_outs", "chores", "leases"}
+    {"audit", "measures", "processes", "alembic_version", "sign_outs", "chores", "leases"}
 )
 _QUIET_COLUMNS = frozenset({"last_used_at", "first_loaded_at"})
 _FORM_TOKEN = re.compile('name="csrf_token" value="[^"]*"')
@@ -203,6 +203,8 @@ def address(site: Site, rule: Rule, collection: str, **others: str) -> str:
         "key": f"{word}-key",
         "key_id": site.keys["search"].split("_")[1],
         "letter_id": site.letter,
+        "webhook_id": f"{word}-webhook",
+        "delivery_id": f"{word}-delivery",
         "slug": "not-found",
         "schema_name": "lamina.submit.v1.json",
         "filename": "lamina.css",
@@ -444,7 +446,7 @@ def strange_bodies(site: Site) -> Iterator[Attempt]:
     for method, path, body in mass:
         text = json.dumps(body)
         got = admin.open(path, method=method, data=text, content_type="application/json")
-        yield _refused(kind, f"{method} {path} {text[:80]}", got, 400, 404, 413, 422)
+        yield _refused(kind, f"{method} {path} {text[:80]}", got, 400, 404, 409, 413, 422)
     raw = [
         b'{"name": "a", "scope": "search", "scope": "admin"}',
         b'{"name": "a", "scope": "search", "days": NaN}',

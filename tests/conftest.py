@@ -23,6 +23,23 @@ settings.register_profile("lamina", deadline=None, suppress_health_check=[Health
 settings.load_profile("lamina")
 
 
+_ON_BOTH_DATABASES = (
+    "tests/contract/",
+    "tests/faults/test_flood.py",
+    "tests/faults/test_kills.py",
+    "tests/faults/test_message_faults.py",
+    "tests/integration/test_indexing.py",
+)
+"""Where the database matters most; elsewhere PostgreSQL's turn is a slow test."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what runs each time short, without leaving out what only one database could break."""
+    for item in items:
+        if "postgresql" in item.name and not item.nodeid.startswith(_ON_BOTH_DATABASES):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""

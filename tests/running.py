@@ -25,6 +25,7 @@ import psutil
 from shared.cli import guard
 from shared.encoder import ModelStore, pull
 from shared.settings import DEFAULT_ENCODER
+from tests.command_line import run_command
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 150.0  # the machines are slow at times, and torch is imported three times
@@ -60,6 +61,7 @@ class RunningLamina:
             "LAMINA_DATA_DIR": str(self.data_dir),
             "LAMINA_PORT": str(free_port()),
             "LAMINA_BROKER_PORT": str(free_port()),
+            "LAMINA_START_SECONDS": str(start_seconds),
             **(environment or {}),
         }
         self._terminal = self.data_dir.parent / f"{self.data_dir.name}.terminal"
@@ -150,17 +152,12 @@ class RunningLamina:
         self, *arguments: str, stdin: bytes = b"", seconds: float = 100.0
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command of the command line against it, for at most so long."""
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "shared.cli", *arguments],
-            input=stdin,
-            capture_output=True,
-            env=self.environment,
-            cwd=self.data_dir.parent,
-            check=False,
-            timeout=seconds,
-        )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        return run_command(
+            *arguments,
+            environment=self.environment,
+            folder=self.data_dir.parent,
+            stdin=stdin,
+            seconds=seconds,
         )
 
     def start(self, *, wait: bool = True) -> None:

@@ -1,6 +1,7 @@
 """A small Lamina in one process: the real catalog and index files, an encoder without weights."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from collections import Counter
@@ -412,8 +413,11 @@ class World:
         return self.collections.create(name, draft)
 
     def files(self, name: str) -> list[Path]:
-        """Return every index file of this name."""
-        return sorted(self.folder.glob(f"index/**/{name}"))
+        """Return every index file of this name; other processes may remove some meanwhile."""
+        walk = os.walk(self.folder / "index")  # which passes over folders that have just gone
+        return sorted(
+            Path(folder) / one for folder, _, names in walk for one in names if one == name
+        )
 
     def fresh_store(self) -> FolderIndexStore:
         """Return the index as a process sees it that has nothing open yet."""

@@ -8,7 +8,20 @@ from werkzeug.routing import BaseConverter
 from shared.product import product_version
 from shared.services import Services, open_services
 from shared.settings import Settings
-from web import access, api, formats, pages, problems, rates, record, security, sessions
+from web import (
+    access,
+    api,
+    formats,
+    metering,
+    metrics,
+    pages,
+    problems,
+    rates,
+    record,
+    request_ids,
+    security,
+    sessions,
+)
 from web.api.models.problems import Problem
 from web.background import Background
 from web.strictjson import StrictJson, StrictRequest
@@ -58,6 +71,9 @@ def create_app(services: Services | None = None) -> Lamina:
     app.extensions["services"] = services
     app.extensions["background"] = Background(services)
     security.trust_proxies(app, settings.web.proxies)
+    request_ids.register(app)
+    metering.register(app, services)
+    metrics.register(app, services)
     formats.register(app)
     problems.register(app)
     security.register(app, settings)

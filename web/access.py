@@ -48,6 +48,11 @@ def write(act: str | None = None) -> Need:
     return Need(Scope.WRITE, act=act)
 
 
+def metrics() -> Need:
+    """Return the need of a route that shows how the installation is, and nothing of the index."""
+    return Need(Scope.METRICS, unbound=True)
+
+
 def admin(act: str | None = None, *, unbound: bool = False) -> Need:
     """Return the need of a route that administers."""
     return Need(Scope.ADMIN, unbound=unbound, act=act)
@@ -58,11 +63,13 @@ OPEN = Need(None)
 NEEDS: dict[str, Need] = {
     # No key at all: nothing of the index is shown.
     "static": OPEN,
-    "health.livez": OPEN,
-    "health.readyz": OPEN,
+    "health.get_livez": OPEN,
+    "health.get_readyz": OPEN,
     "problem_pages.show": OPEN,
     "session.sign_in": OPEN,
     "session.post_sign_in": OPEN,
+    # How the installation is.
+    "metrics.get_metrics": metrics(),
     # Any key: the same for everybody.
     "session.sign_out": search(),
     "docs.show": search(),
@@ -70,14 +77,18 @@ NEEDS: dict[str, Need] = {
     "docs.swagger": search(),
     "system.get_schema": search(),
     "system.get_encoders": search(),
+    "health.get_version": search(),
     "keys.get_whoami": search(),
     # Any key, which sees its own collections; a collection in the address must be one of them.
     "collections.get_collections": search(),
     "collections.get_collection": search(),
+    "documents.get_documents": search(),
     "documents.get_document": search(),
     "jobs.get_jobs": search(),
     "jobs.get_job": search(),
     "jobs.get_job_why": search(),
+    "events.get_job_events": search(),
+    "events.get_events": search(),
     "why.get_why": search(),
     "receipts.get_receipts": search(),
     "search.get_search": search(),
@@ -100,7 +111,10 @@ NEEDS: dict[str, Need] = {
     "system.get_claims": search(unbound=True),
     # Documents in, documents out.
     "documents.post_documents": write(),
+    "documents.patch_document": write(),
+    "documents.delete_documents": write("documents.delete"),
     "documents.delete_document": write(),
+    "bulk.post_bulk": write(),
     "dead-letters.get_dead_letters": write(),
     "dead-letters.get_dead_letter": write(),
     "dead-letters.replay_dead_letters": write("dead-letters.replay"),
@@ -113,6 +127,18 @@ NEEDS: dict[str, Need] = {
     "add.post": write(),
     # Rules, versions, and what cannot be undone.
     "collections.patch_collection": admin("collection.change"),
+    "collections.delete_collection": admin("collection.delete"),
+    "collections.post_recover": admin("collection.recover"),
+    "collections.get_deleted": search(),
+    "aliases.get_aliases": search(),
+    "webhooks.post_webhook": admin("webhook.create"),
+    "webhooks.get_webhooks": admin(),
+    "webhooks.get_webhook": admin(),
+    "webhooks.patch_webhook": admin("webhook.change"),
+    "webhooks.delete_webhook": admin("webhook.delete"),
+    "webhooks.get_deliveries": admin(),
+    "webhooks.replay_delivery": admin("webhook.replay"),
+    "aliases.put_aliases": admin("aliases.set", unbound=True),
     "versions.put_tag": admin("tag.set"),
     "versions.delete_tag": admin("tag.delete"),
     "versions.post_restore": admin("collection.restore"),
@@ -151,17 +177,39 @@ def caller() -> Caller:
     return cast("Caller", g.caller)
 
 
-def require(scope: Scope, collection: str) -> None:
+def require(scope: Scope, collection: str) -> str:
     """Refuse whoever may not do this in *collection*, which a body or a form names.
+
+    Return what to call it: keys are bound to names of collections, so an alias was looked up
+    for them, and may lead elsewhere the next time.
 
     Raises:
         CollectionNotFound: the collection is not there for them.
         Forbidden: it is, but the key is not for this.
     """
-    if not caller().sees(collection):
+    meant = collection if caller().sees(collection) else _behind_alias(collection)
+    if not caller().sees(meant):
         raise CollectionNotFound(f"No collection is called {collection!r}.")
-    if not caller().may(scope, collection):
+    if not caller().may(scope, meant):
         raise _forbidden(scope)
+    return meant
+
+
+def require_unbound() -> None:
+    """Refuse a key that is bound to collections what belongs to none of them.
+
+    Raises:
+        Forbidden: the key is bound.
+    """
+    if not caller().unbound:
+        raise Forbidden("The key is bound to collections, and this belongs to none of them.")
+
+
+def _behind_alias(name: str) -> str:
+    try:
+        return services().collections.get(name).name
+    except CollectionNotFound:
+        return name
 
 
 def require_receipts(key: str) -> None:
@@ -203,8 +251,7 @@ def gathered(
     """
     bound = caller().collections
     if wanted is not None:
-        require(Scope.SEARCH, wanted)
-        return list(fetch(wanted))
+        return list(fetch(require(Scope.SEARCH, wanted)))
     if bound is None:
         return list(fetch(None))
     found: list[T] = []
@@ -226,11 +273,13 @@ def _check() -> None:
     if request.routing_exception is not None:  # no such address, or a method it does not have
         return
     if (name := _collection_in_address()) is not None:
-        require(need.scope, name)
+        meant = require(need.scope, name)
+        if meant != name:
+            cast("dict[str, str]", request.view_args)["name"] = meant
     elif not caller().may(need.scope):
         raise _forbidden(need.scope)
-    if need.unbound and not caller().unbound:
-        raise Forbidden("The key is bound to collections, and this belongs to none of them.")
+    if need.unbound:
+        require_unbound()
 
 
 def _collection_in_address() -> str | None:

@@ -8,21 +8,21 @@ import structlog
 
 from shared.domain import Condition
 from shared.errors import ConfigurationError, LaminaError, Retryable
+from shared.footprint import resident_bytes
+from shared.measures.tally import hand_over
 from shared.services import Services, process_name
 
 log = structlog.get_logger(__name__)
 
 BEAT_SECONDS = 5.0
-ALIVE_SECONDS = 15.0
-"""A process that said nothing for this long counts as gone."""
 _SLOWEST_RETRY_SECONDS = 30.0
 
 
 class Beat:
     """Tells the roster every few seconds that this process is alive, and how it is.
 
-    Each time it looks whether the catalog is still one that this program can work with; if not,
-    it calls *stop*.
+    What the process has counted goes to the catalog with it. Each time it looks whether the
+    catalog is still one that this program can work with; if not, it calls *stop*.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Beat:
         self._problem = problem
         self._stop_process = stop
         self._since: float | None = None
+        self._stopped_process = False
         self._every_seconds = every_seconds
         self._process = process_name()
         self._stop = threading.Event()
@@ -46,10 +47,21 @@ class Beat:
         """Begin; call it after the last fork."""
         self._thread.start()
 
+    @property
+    def lost(self) -> bool:
+        """Whether its thread has ended, though it should not have."""
+        return self._thread.ident is not None and not (
+            self._thread.is_alive() or self._stop.is_set() or self._stopped_process
+        )
+
     def close(self) -> None:
-        """Fall silent."""
+        """Fall silent, once what was counted last is handed over."""
         self._stop.set()
         self._thread.join()
+        try:
+            hand_over(self._services.measures, self._services.tally)
+        except Retryable as error:
+            log.debug("measures.lost", error=str(error))
 
     def _run(self) -> None:
         while True:
@@ -57,8 +69,10 @@ class Beat:
                 self._services.database.check()
                 self._services.roster.beat(self._process, "web", self._condition())
                 self._services.keyring.stamp()
+                hand_over(self._services.measures, self._services.tally)
             except ConfigurationError as error:
                 log.critical("catalog.too_new", error=str(error))
+                self._stopped_process = True
                 self._stop_process()
                 return
             except Retryable as error:
@@ -74,6 +88,9 @@ class Beat:
             schema=self._services.database.schema,
             trouble=trouble,
             trouble_seconds=round(now - self._since, 3) if self._since else 0.0,
+            memory_bytes=resident_bytes(),
+            searches=self._services.searcher.in_flight.now,
+            behind=self._services.snapshots.versions_behind(),
         )
 
 
@@ -117,7 +134,7 @@ class WarmUp:
     def _load(self) -> None:
         self._services.snapshots.start()
         card = self._services.encoders.card(self._services.settings.encoder)
-        self._services.queries.encode(card.fingerprint, ["warm up"])
+        self._services.queries.warm_up(card.fingerprint)
 
 
 class Background:
@@ -139,6 +156,14 @@ class Background:
         if self._beat:
             self._beat.close()
             self.warm_up.close()
+
+    def lost(self) -> list[str]:
+        """Return, in words, which threads ended by a fault; only a fresh process has them again."""
+        parts = {
+            "Nothing says any more that this process lives.": self._beat and self._beat.lost,
+            "Nothing follows the newest versions any more.": self._services.snapshots.lost,
+        }
+        return [words for words, lost in parts.items() if lost]
 
     def _find_problem(self) -> str | None:
         return self.warm_up.problem or self._services.snapshots.problem

@@ -1,10 +1,14 @@
 """A gunicorn worker that waits for a request only so long: slow clients must not take all threads.
 
 gunicorn's threads read from sockets that block for ever, so a few dozen clients that send a byte
-now and then ("slowloris") would stop a server. Here each request has until a deadline to arrive,
-which moves on as its bytes come: Apache's `mod_reqtimeout` with a minimum rate.
+now and then ("slowloris") would stop a server. Here each request has a patience that
+waiting for its bytes uses up, and that grows as they come: Apache's `mod_reqtimeout` with a minimum
+rate. It never grows beyond what it was, so that however much came, who falls silent is left soon;
+and what the server does between two readings costs none. A client that does not read its answer
+is left as soon.
 """
 
+import errno
 import selectors
 import socket
 import time
@@ -20,33 +24,56 @@ LEAST_BYTES_PER_SECOND = 10_000
 class PatientSocket(socket.socket):
     """A connection whose client seems to have gone when its request is late."""
 
-    deadline = 0.0
-    """Of the request that is read, by the monotonic clock."""
+    most_seconds = 0.0
+    left_seconds = 0.0
+    """What waiting for the request that is read may still take."""
+
+    def begin(self, seconds: float) -> None:
+        """Begin to wait for a request, *seconds* at most."""
+        self.most_seconds = self.left_seconds = seconds
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """Receive, or return nothing, as at the end of the stream, when time is over."""
-        left = self.deadline - time.monotonic()
+        """Receive, or return nothing, as at the end of the stream, when patience is over."""
+        left = self.left_seconds
         if left <= 0:
             return b""
         allowed = self.gettimeout()  # by whoever reads; for ever if None
         self.settimeout(left if allowed is None else min(left, allowed))
+        began = time.monotonic()
         try:
             data = super().recv(size, flags)
         except TimeoutError:
             if allowed is not None and allowed <= left:
                 raise
+            self.left_seconds = 0.0
             return b""
         finally:
             self.settimeout(allowed)
-        self.deadline += len(data) / LEAST_BYTES_PER_SECOND
+        left += len(data) / LEAST_BYTES_PER_SECOND - (time.monotonic() - began)
+        self.left_seconds = min(left, self.most_seconds)
         return data
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Send all of *data*, to a client that takes it in reasonable time.
+
+        Raises:
+            BrokenPipeError: it does not.
+        """
+        allowed = self.gettimeout()
+        self.settimeout(self.most_seconds + len(data) / LEAST_BYTES_PER_SECOND)
+        try:
+            super().sendall(data, flags)
+        except TimeoutError as error:
+            raise BrokenPipeError(errno.EPIPE, "The client does not read its answer.") from error
+        finally:
+            self.settimeout(allowed)
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's threaded worker over such sockets."""
 
     arrival_seconds: float
-    """How long a request may take to arrive; each 10 kB of it that came adds a second."""
+    """How long is waited for a request; each 10 kB of it that came adds a second, up to that."""
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection to a thread, once there is something to read.
@@ -65,7 +92,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def handle(self, conn: Any) -> Any:
         """Read a request within its time and answer it."""
-        conn.sock.deadline = time.monotonic() + self.arrival_seconds
+        conn.sock.begin(self.arrival_seconds)
         return super().handle(conn)
 
 

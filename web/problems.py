@@ -29,9 +29,12 @@ STATUS: dict[type[LaminaError], HTTPStatus] = {
     errors.TagNotFound: HTTPStatus.NOT_FOUND,
     errors.KeyNotFound: HTTPStatus.NOT_FOUND,
     errors.DeadLetterNotFound: HTTPStatus.NOT_FOUND,
+    errors.WebhookNotFound: HTTPStatus.NOT_FOUND,
+    errors.DeliveryNotFound: HTTPStatus.NOT_FOUND,
     # Named in a body, never in an address, so it is a value that is wrong.
     errors.EncoderNotInstalled: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CollectionExists: HTTPStatus.CONFLICT,
+    errors.CollectionInUse: HTTPStatus.CONFLICT,
     errors.VersionExpired: HTTPStatus.GONE,
     errors.OutOfSpace: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.ArchiveRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -49,11 +52,13 @@ STATUS: dict[type[LaminaError], HTTPStatus] = {
     errors.CatalogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CommitUnknown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.BrokerUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EncoderNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IndexUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 RETRY_AFTER_SECONDS = 1
-MACHINE_PATHS = ("/api/", "/openapi/", "/livez", "/readyz")
+MACHINE_PATHS = ("/api/", "/openapi/", "/livez", "/readyz", "/version", "/metrics")
 """Addresses that programs read: their errors are problem details, never pages."""
 
 

@@ -22,6 +22,8 @@ from web.access import is_open
 from web.context import services
 
 _KEY, _MARK, _SESSION = "key", "mark", "session"
+_BY_KEY_ALONE = ("/api/", "/metrics", "/version")
+"""Addresses that only programs ask for: no session opens them, and no form is shown instead."""
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -114,7 +116,7 @@ def _identify() -> WerkzeugResponse | Response | None:
         if g.caller is None:
             raise _unauthorized("The key is not valid, or it has ended.")
         return None
-    if request.path.startswith("/api/"):
+    if request.path.startswith(_BY_KEY_ALONE):
         raise _unauthorized("This needs a key: `Authorization: Bearer KEY`.")
     g.caller = _of_session(services().keyring)
     g.by_session = g.caller is not None

@@ -71,6 +71,7 @@ def run(settings: Settings, name: str) -> int:
     finally:
         process.stop(code)
         worker.join()
+        pulse.close()
         services.close()
     return code
 

@@ -9,6 +9,8 @@ import structlog
 from shared import exits
 from shared.domain import Condition
 from shared.errors import ConfigurationError, Retryable
+from shared.footprint import resident_bytes
+from shared.measures.tally import hand_over
 from shared.services import Services, process_name
 from workers import process
 
@@ -20,8 +22,9 @@ _log = structlog.get_logger(__name__)
 class Pulse:
     """Tells the roster every few seconds that this process is alive and what troubles it.
 
-    Each time it looks whether the catalog is still one that this program can work with; if not,
-    the process finishes what it has in hand and stops.
+    What the process has counted goes to the catalog with it. Each time it looks whether the
+    catalog is still one that this program can work with; if not, the process finishes what it
+    has in hand and stops.
     """
 
     def __init__(
@@ -48,6 +51,14 @@ class Pulse:
         """Beat until the process stops."""
         self._thread.start()
 
+    def close(self) -> None:
+        """Hand over what was counted last; call it when the work is done."""
+        self._thread.join()
+        try:
+            hand_over(self._services.measures, self._services.tally)
+        except Retryable as error:
+            _log.debug("measures_lost", error=str(error))
+
     def trouble(self, subject: str, words: str | None) -> None:
         """Say why the process does not get on with *subject*; None if it does again."""
         if words is None:
@@ -66,6 +77,7 @@ class Pulse:
             encoders=tuple(self._encoders()),
             trouble=" ".join(words for words, _ in troubles) or None,
             trouble_seconds=round(time.monotonic() - since, 3) if troubles else 0.0,
+            memory_bytes=resident_bytes(),
         )
 
     def _run(self) -> None:
@@ -73,6 +85,7 @@ class Pulse:
             try:
                 self._services.database.check()
                 self._services.roster.beat(self._name, self._kind, self.condition())
+                hand_over(self._services.measures, self._services.tally)
             except ConfigurationError as error:
                 _log.error("catalog_too_new", error=str(error))
                 process.stop(exits.CONFIGURATION)

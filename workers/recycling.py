@@ -1,29 +1,13 @@
 """End an index worker that has grown too large: whoever supervises starts a fresh one."""
 
-import os
-import resource
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 
-_STATM = Path("/proc/self/statm")
+from shared.footprint import resident_bytes
 
 _log = structlog.get_logger(__name__)
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process has in use.
-
-    Where the system does not say (all but Linux), the most that it ever had.
-    """
-    if _STATM.exists():
-        pages = int(_STATM.read_text(encoding="ascii").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 class Recycling:

@@ -14,13 +14,16 @@ from functools import partial
 
 import structlog
 
+from shared.deletions import carry_out
 from shared.errors import LaminaError, Retryable
 from shared.services import (
     Services,
     longest_lease,
     open_checker,
     open_keeper,
+    open_messenger,
     open_services,
+    open_sweep,
     open_upkeep,
 )
 from shared.settings import Settings
@@ -28,12 +31,15 @@ from shared.trust.checking import scrub_next
 from shared.upkeep.garbage import collect
 from shared.upkeep.merging import merge_next, relay_next
 from shared.upkeep.remains import Keeper
+from shared.upkeep.removing import remove_next
 from shared.upkeep.upkeep import Upkeep, reap
 from workers import process
 from workers.pulse import Pulse
 from workers.waiting import wait_for_catalog
 
 _LONGEST_PAUSE_SECONDS = 60.0
+_EXPIRE_SECONDS = 3600.0
+_FORGET_SECONDS = 300.0
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +62,7 @@ def run(settings: Settings, name: str) -> int:
         name="reaper",
     )
     reaper.start()
+    messengers = _start_messengers(services, pulse)
     os.nice(settings.encoding.nice)  # of this thread: giving claims back must not wait for merges
     _log.info("ready", worker=upkeep.shift.holder)
     turns = _turns(services, upkeep)
@@ -64,6 +71,9 @@ def run(settings: Settings, name: str) -> int:
         # Chores and versions of living processes are leased, too.
         busy = upkeep.clock.steady_for(longest_lease(settings)) and _take(turns, pulse)
     reaper.join()
+    for thread in messengers:
+        thread.join()
+    pulse.close()
     services.close()
     return 0
 
@@ -133,11 +143,25 @@ def _turns(services: Services, upkeep: Upkeep) -> tuple[Turn, ...]:
     often = services.settings.merge.every_seconds
     seldom = services.settings.retention.every_seconds
     return (
+        Turn("delete", partial(_delete_some, services), often),
         Turn("merge", partial(merge_next, upkeep), often),
         Turn("relay", partial(relay_next, upkeep), often),
         Turn("collect", partial(_collect_everywhere, services, keeper), seldom),
         Turn("scrub", partial(scrub_next, checker), seldom),
+        Turn("expire", open_sweep(services).take, _EXPIRE_SECONDS),
+        Turn("remove", partial(_remove_some, services), seldom),
     )
+
+
+def _delete_some(services: Services) -> bool:
+    """Carry out a step of a delete by filter; whether there was one."""
+    return carry_out(services.documents, services.bell, limit=services.limits.documents)
+
+
+def _remove_some(services: Services) -> bool:
+    """Do a step of removing a collection that was deleted long ago; whether there was one."""
+    days = services.settings.retention.deleted_days
+    return remove_next(services.discards, services.files, deleted_days=days)
 
 
 def _collect_everywhere(services: Services, keeper: Keeper) -> bool:
@@ -161,7 +185,27 @@ def _reap_until_stopped(upkeep: Upkeep, every_seconds: float, pulse: Pulse) -> N
             _log.warning("claims_reaped", count=count)
         return False
 
-    turn = Turn("reap", act, every_seconds)
-    while not process.stopping.wait(every_seconds):
-        turn.take(time.monotonic())
-        pulse.trouble(turn.name, turn.trouble)
+    _repeat([Turn("reap", act, every_seconds)], every_seconds, pulse)
+
+
+def _start_messengers(services: Services, pulse: Pulse) -> Sequence[threading.Thread]:
+    """Tell what happened in threads of their own: neither waits for a merge, nor for a receiver."""
+    often = services.settings.merge.every_seconds
+    messenger = open_messenger(services)
+    groups = (
+        [Turn("note", messenger.note, often), Turn("forget", messenger.forget, _FORGET_SECONDS)],
+        [Turn("webhooks", messenger.deliver, often)],
+    )
+    threads = [
+        threading.Thread(target=_repeat, args=(turns, often, pulse), name=turns[0].name)
+        for turns in groups
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _repeat(turns: Sequence[Turn], every_seconds: float, pulse: Pulse) -> None:
+    busy = False
+    while not process.stopping.wait(0 if busy else every_seconds):
+        busy = _take(turns, pulse)

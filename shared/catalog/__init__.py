@@ -9,16 +9,24 @@ from shared.catalog.claims import SqlClaims
 from shared.catalog.collections import SqlCollections
 from shared.catalog.database import Database
 from shared.catalog.dead_letters import SqlDeadLetters
+from shared.catalog.deliveries import SqlDeliveries
+from shared.catalog.discarding import SqlDiscards
+from shared.catalog.documents import SqlDocuments
 from shared.catalog.dumping import SqlDump
+from shared.catalog.events import SqlEvents
+from shared.catalog.expiring import SqlExpiry
 from shared.catalog.inbox import SqlInbox
 from shared.catalog.keys import SqlKeys
 from shared.catalog.matching import SqlMatching
+from shared.catalog.measures import SqlMeasures
+from shared.catalog.names import SqlNames
 from shared.catalog.publications import SqlPublications
 from shared.catalog.reading import SqlReading
 from shared.catalog.records import SqlRecords
 from shared.catalog.roster import SqlRoster
 from shared.catalog.versions import SqlVersions
 from shared.catalog.waiting import SqlWaiting
+from shared.catalog.webhooks import SqlWebhooks
 
 __all__ = [
     "Database",
@@ -27,14 +35,22 @@ __all__ = [
     "SqlClaims",
     "SqlCollections",
     "SqlDeadLetters",
+    "SqlDeliveries",
+    "SqlDiscards",
+    "SqlDocuments",
     "SqlDump",
+    "SqlEvents",
+    "SqlExpiry",
     "SqlInbox",
     "SqlKeys",
     "SqlMatching",
+    "SqlMeasures",
+    "SqlNames",
     "SqlPublications",
     "SqlReading",
     "SqlRecords",
     "SqlRoster",
     "SqlVersions",
     "SqlWaiting",
+    "SqlWebhooks",
 ]

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.catalog.clock import read_clock
-from shared.catalog.collections import find
 from shared.catalog.dialect import insert_new
 from shared.catalog.drafts import Draft, Parcel
 from shared.catalog.fields import file_job
 from shared.catalog.flows import Flow, charge, cost_of, virtual_time
 from shared.catalog.identity import new_id
+from shared.catalog.naming import find
 from shared.catalog.standings import Standing, lock, raise_external_versions
 from shared.catalog.tables import (
     DocumentRow,
@@ -27,7 +27,7 @@ from shared.errors import DocumentNotFound, KeyReused
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """The job that a submission becomes."""
 
     id: str
@@ -56,10 +56,20 @@ def store(tx: Connection, parcel: Parcel, hold_seconds: float = 0.0) -> Receipt:
     Raises:
         CollectionNotFound, KeyReused, DocumentNotFound: undo the transaction (or savepoint).
     """
-    collection_id = find(tx, parcel.submission.collection)
+    opened = open_job(tx, parcel.submission, hold_seconds)
+    return opened if isinstance(opened, Receipt) else fill(tx, opened, parcel.drafts)
+
+
+def open_job(tx: Connection, submission: Submission, hold_seconds: float = 0.0) -> Job | Receipt:
+    """Store a job without revisions, or find what became of the one that its key stands for.
+
+    Raises:
+        CollectionNotFound, KeyReused
+    """
+    collection_id = find(tx, submission.collection)
     now = read_clock(tx)
     not_before = now + hold_seconds if hold_seconds else 0.0
-    job = _Job(new_id(), collection_id, parcel.submission, now, not_before)
+    job = Job(new_id(), collection_id, submission, now, not_before)
     first = _take_key(tx, job)
     if first is not None:
         return Receipt(job_id=first, documents=_states(tx, first), repeated=True)
@@ -75,21 +85,30 @@ def store(tx: Connection, parcel: Parcel, hold_seconds: float = 0.0) -> Receipt:
             "extra": json.dumps(job.submission.extra) if job.submission.extra else None,
         },
     )
+    return job
+
+
+def fill(tx: Connection, job: Job, drafts: Sequence[Draft]) -> Receipt:
+    """Store revisions of a job; once for a job, except where it only deletes.
+
+    Raises:
+        DocumentNotFound: undo the transaction (or savepoint).
+    """
     # Documents are locked before revision ids are given, so that ids of one document follow
     # the order in which its submissions were accepted.
-    standings = lock(tx, collection_id, {one.document.id for one in parcel.drafts}, job.now)
-    rows = [_revision(draft, standings[draft.document.id], job) for draft in parcel.drafts]
-    _give_turns(tx, job, parcel.drafts, rows)
+    standings = lock(tx, job.collection_id, {one.document.id for one in drafts}, job.now)
+    rows = [_revision(draft, standings[draft.document.id], job) for draft in drafts]
+    _give_turns(tx, job, drafts, rows)
     if rows:
         tx.execute(_INSERT_REVISION, rows)
         file_job(tx, job.id)
     raise_external_versions(tx, standings.values())
-    pairs = zip(parcel.drafts, rows, strict=True)
+    pairs = zip(drafts, rows, strict=True)
     documents = tuple((draft.document.id, State(str(row["state"]))) for draft, row in pairs)
     return Receipt(job_id=job.id, documents=documents)
 
 
-def _take_key(tx: Connection, job: _Job) -> str | None:
+def _take_key(tx: Connection, job: Job) -> str | None:
     """Take the submission's key for the new job; return the job that has it already."""
     submission = job.submission
     if submission.key is None:
@@ -111,7 +130,9 @@ def _take_key(tx: Connection, job: _Job) -> str | None:
             KeyRow.source == submission.source,
             KeyRow.key == submission.key,
         )
-    ).one()
+    ).one_or_none()
+    if first is None:  # it expired just now
+        return _take_key(tx, job)
     if first.content_sha256 != submission.content_sha256:
         raise KeyReused(
             f"The key {submission.key!r} was used before, for job {first.job_id}, with other "
@@ -140,7 +161,7 @@ def _insert_key(dialect: str) -> ReturningInsert[int]:
     return insert_new(dialect, KeyRow).on_conflict_do_nothing().returning(KeyRow.id)
 
 
-def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
+def _revision(draft: Draft, standing: Standing, job: Job) -> dict[str, object]:
     """Return the revision's row, and move *standing* on."""
     document = draft.document
     row: dict[str, object] = {
@@ -186,7 +207,7 @@ def _revision(draft: Draft, standing: Standing, job: _Job) -> dict[str, object]:
 
 
 def _give_turns(
-    tx: Connection, job: _Job, drafts: Sequence[Draft], rows: Sequence[dict[str, object]]
+    tx: Connection, job: Job, drafts: Sequence[Draft], rows: Sequence[dict[str, object]]
 ) -> None:
     """Give what waits its place in the lane, and let its flow pay for it.
 

@@ -14,11 +14,12 @@ back, it did not try, so that stays a suspect.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from shared.catalog.dialect import AnyRow
 from shared.catalog.giving_back import end, give_back
-from shared.catalog.tables import CLAIMED, ClaimRow, RevisionRow
+from shared.catalog.tables import CLAIMED, ClaimRow, DocumentRow, RevisionRow
+from shared.catalog.telling import failure, finished, tell
 from shared.domain import State
 
 
@@ -64,6 +65,7 @@ def revoke(tx: Connection, claim_id: int, charge: Charge, *, alone: bool) -> Non
         crashed["solo_crashes"] = times
         if times >= charge.max_crashes:
             _fail(tx, held[0].id, charge.verdict(times), crashed)
+            _tell(tx, held[0].id)
             return
     give_back(
         tx,
@@ -73,6 +75,21 @@ def revoke(tx: Connection, claim_id: int, charge: Charge, *, alone: bool) -> Non
         delayed_by=charge.reason,
         **crashed,
     )
+
+
+def _tell(tx: Connection, revision_id: int) -> None:
+    row = tx.execute(_FAILED, {"id": revision_id}).one()
+    told = failure(row.collection_id, row.external_id, row.job_id, row.error)
+    tell(tx, [told, *finished(tx, [row.job_id])])
+
+
+_FAILED = (
+    select(
+        RevisionRow.collection_id, RevisionRow.job_id, RevisionRow.error, DocumentRow.external_id
+    )
+    .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
+    .where(RevisionRow.id == bindparam("id"))
+)
 
 
 def _fail(tx: Connection, revision_id: int, error: str, crashed: dict[str, object]) -> None:

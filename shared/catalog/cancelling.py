@@ -8,7 +8,14 @@ from sqlalchemy.orm import aliased
 from shared.catalog.clock import db_now
 from shared.catalog.flows import Flow, refund
 from shared.catalog.lifetimes import pages
-from shared.catalog.tables import PENDING, WAITING_STATES, DocumentRow, JobRow, RevisionRow
+from shared.catalog.tables import (
+    PENDING,
+    WAITING_STATES,
+    DeletionRow,
+    DocumentRow,
+    JobRow,
+    RevisionRow,
+)
 from shared.domain import State
 from shared.errors import JobNotFound
 
@@ -26,6 +33,8 @@ def cancel(tx: Connection, job_id: str) -> int:
     Raises:
         JobNotFound: there is none.
     """
+    # Before the job's row, which whoever carries a deletion out locks after it.
+    tx.execute(_STOP_DELETION, {"job": job_id})
     job = tx.execute(_JOB, {"job": job_id}).one_or_none()
     if job is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
@@ -47,6 +56,11 @@ def cancel(tx: Connection, job_id: str) -> int:
     return len(cancelled)
 
 
+_STOP_DELETION = (
+    update(DeletionRow)
+    .where(DeletionRow.job_id == bindparam("job"), DeletionRow.done_at.is_(None))
+    .values(done_at=db_now())
+)
 _JOB = (
     select(JobRow.collection_id, JobRow.source, JobRow.producer)
     .where(JobRow.id == bindparam("job"))

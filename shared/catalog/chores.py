@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Select, case, delete, func, insert, literal, select, update
 
 from shared.catalog.clock import db_now
-from shared.catalog.collections import find, move_counter
+from shared.catalog.collections import move_counter
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, insert_new
 from shared.catalog.lifetimes import pages
+from shared.catalog.naming import DELETED, find
 from shared.catalog.tables import ACTIVE, ChoreRow, DamageRow, RecallRow, VersionRow
 from shared.domain import Chore, ChoreKind, ChoreState, Damage, LiveRecall, VersionKind
 from shared.errors import Fenced
@@ -112,6 +113,8 @@ class SqlChores:
         with self._database.read() as tx:
             if collection is not None:
                 newest = newest.where(ChoreRow.collection_id == find(tx, collection))
+            else:
+                newest = newest.where(ChoreRow.collection_id.not_in(DELETED))
             rows = tx.execute(newest).all()
         return [_chore(row) for row in rows]
 
@@ -161,6 +164,8 @@ class SqlChores:
         wanted = select(DamageRow.__table__).order_by(DamageRow.found_at, DamageRow.key)
         if collection_id is not None:
             wanted = wanted.where(DamageRow.collection_id == collection_id)
+        else:
+            wanted = wanted.where(DamageRow.collection_id.not_in(DELETED))
         with self._database.glance() as tx:
             rows = tx.execute(wanted).all()
         return [_damage(row) for row in rows]

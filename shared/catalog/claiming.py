@@ -27,6 +27,8 @@ from shared.domain import Claim, Lane, Revision, RevisionKind, Space
 # How many revisions are locked at once: of those that turn out too many for the claim, other
 # workers see nothing until it commits.
 _PAGE = 32
+_IN_A_ROW = 8
+"""Claims of urgent lanes after which a less urgent one that waits has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ def _choose_first(
     gets none: if it died, nobody could tell which of the two was guilty.
     """
     first = _first(tx, wish, spaces, now)
+    if first is not None:
+        first = _overdue(tx, wish, spaces, now, first) or first
     if first is None or first.suspect_of is None:
         return first
     busy = tx.scalar(_HELD, {"holder": wish.lessee.worker}) is not None
@@ -164,6 +168,23 @@ def _choose_first(
     lanes = (0, wish.max_lane) if busy else (first.lane, first.lane)
     innocent = tx.execute(_INNOCENT, wanted | {"low": lanes[0], "high": lanes[1]}).one_or_none()
     return innocent if busy else innocent or first
+
+
+def _overdue(
+    tx: Connection, wish: Wish, spaces: Mapping[int, Space], now: float, first: AnyRow
+) -> AnyRow | None:
+    """Return the first revision of less urgent lanes if too many claims have passed them by.
+
+    Else a steady stream of urgent documents that keeps all workers busy would let others wait for
+    ever. It hardly waits for them: its documents go between two passes of their claim.
+    """
+    if first.lane >= wish.max_lane:
+        return None
+    recent = tx.execute(_RECENT).one()
+    if recent.claims < _IN_A_ROW or recent.least_urgent > first.lane:
+        return None
+    wanted = {"collections": list(spaces), "now": now, "low": first.lane + 1, "high": wish.max_lane}
+    return tx.execute(_OF_LANES, wanted).one_or_none()
 
 
 def _fill(
@@ -239,9 +260,8 @@ _ELIGIBLE = (
     .with_for_update(skip_locked=True)
 )
 _FIRST = _ELIGIBLE.where(RevisionRow.lane <= bindparam("max_lane")).limit(1)
-_INNOCENT = _ELIGIBLE.where(
-    RevisionRow.lane.between(bindparam("low"), bindparam("high")), RevisionRow.suspect_of.is_(None)
-).limit(1)
+_OF_LANES = _ELIGIBLE.where(RevisionRow.lane.between(bindparam("low"), bindparam("high"))).limit(1)
+_INNOCENT = _OF_LANES.where(RevisionRow.suspect_of.is_(None))
 _turn: BindParameter[int] = bindparam("turn", type_=BigInteger())
 _after: BindParameter[int] = bindparam("after", type_=BigInteger())
 _OF_LANE = _ELIGIBLE.where(RevisionRow.lane == bindparam("lane"))
@@ -258,6 +278,10 @@ _OF_JOB = (
     .with_for_update(skip_locked=True)
 )
 _LAST_CLOSED_BY = select(ClaimRow.closed_by).order_by(ClaimRow.id.desc()).limit(1)
+_LAST_LANES = select(ClaimRow.lane).order_by(ClaimRow.id.desc()).limit(_IN_A_ROW).subquery()
+_RECENT = select(
+    func.count().label("claims"), func.max(_LAST_LANES.c.lane).label("least_urgent")
+).select_from(_LAST_LANES)
 _HELD = select(func.max(ClaimRow.id)).where(
     ClaimRow.worker == bindparam("holder"), ClaimRow.state == ACTIVE
 )
@@ -276,6 +300,7 @@ _CLAIMED = (
         RevisionRow.id,
         RevisionRow.collection_id,
         RevisionRow.document_id,
+        RevisionRow.job_id,
         DocumentRow.external_id,
         RevisionRow.kind,
         RevisionRow.lane,
@@ -306,4 +331,5 @@ def _revision(row: AnyRow) -> Revision:
         text_sha256=row.text_sha256,
         lane=Lane(row.lane),
         crashes=row.crashes,
+        job_id=row.job_id,
     )

@@ -1,13 +1,21 @@
 """Collections and their spaces."""
 
-import re
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from shared.catalog.clock import read_clock
 from shared.catalog.database import Database
-from shared.catalog.dialect import AnyRow, AnySelect, insert_new
+from shared.catalog.dialect import AnyRow, AnySelect
+from shared.catalog.naming import IS_THERE, check_free, check_name, find, hold_names, named
 from shared.catalog.tables import (
     HEAD_COUNTER,
     WAITING_STATES,
@@ -33,9 +41,7 @@ from shared.domain import (
     SpaceDraft,
     VersionKind,
 )
-from shared.errors import CollectionExists, CollectionNotFound, InvalidRequest
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+from shared.errors import CollectionNotFound
 
 
 class SqlCollections:
@@ -56,26 +62,22 @@ class SqlCollections:
 
         Raises:
             InvalidRequest: the name is not lower-case letters, digits, `-` and `_`, up to 63.
-            CollectionExists: the name is taken.
+            CollectionExists: the name is taken, if only as an alias.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidRequest(
-                f"{name!r} cannot name a collection: use 1 to 63 of a-z, 0-9, '-' and '_', "
-                "starting with a letter or digit."
-            )
+        check_name(name)
         rules = _index_values(index) | _retention_values(retention)
         return self._database.run(lambda tx: _create(tx, name, draft, rules))
 
     def get(self, name: str) -> Collection:
-        """Return the collection called *name*; `CollectionNotFound` if there is none."""
+        """Return what *name*, maybe an alias, means; `CollectionNotFound` if that is nothing."""
         with self._database.read() as tx:
-            row = tx.execute(_collections().where(CollectionRow.name == name)).one_or_none()
+            row = tx.execute(_NAMED, {"wanted": name}).one_or_none()
         if row is None:
             raise CollectionNotFound(f"No collection is called {name!r}.")
         return _collection(row)
 
     def by_id(self, collection_id: int) -> Collection:
-        """Return the collection with this id; `CollectionNotFound` if there is none."""
+        """Return the collection with this id, a deleted one too; `CollectionNotFound` if none."""
         with self._database.read() as tx:
             row = tx.execute(_collections().where(CollectionRow.id == collection_id)).one_or_none()
         if row is None:
@@ -93,6 +95,7 @@ class SqlCollections:
         )
         statement = (
             _collections()
+            .where(IS_THERE)
             .join(HeadRow, HeadRow.collection_id == CollectionRow.id)
             .join(
                 VersionRow,
@@ -132,14 +135,6 @@ class SqlCollections:
         return self.get(name)
 
 
-def find(tx: Connection, name: str) -> int:
-    """Return the id of the collection called *name*; `CollectionNotFound` if there is none."""
-    found = tx.scalar(_FIND, {"wanted": name})
-    if found is None:
-        raise CollectionNotFound(f"No collection is called {name!r}.")
-    return found
-
-
 def live_spaces(tx: Connection, fingerprints: Sequence[str]) -> dict[int, Space]:
     """Return the live spaces of these encoders, by collection id."""
     rows = tx.execute(_LIVE_SPACES, {"fingerprints": fingerprints})
@@ -170,9 +165,14 @@ _TOTALS = (
     VersionRow.segments,
     VersionRow.bytes,
 )
-_FIND = select(CollectionRow.id).where(CollectionRow.name == bindparam("wanted"))
-_LIVE_SPACES = select(SpaceRow.collection_id, *_SPACE).where(
-    SpaceRow.live, SpaceRow.fingerprint.in_(bindparam("fingerprints", expanding=True))
+_LIVE_SPACES = (
+    select(SpaceRow.collection_id, *_SPACE)
+    .join(CollectionRow, CollectionRow.id == SpaceRow.collection_id)
+    .where(
+        SpaceRow.live,
+        SpaceRow.fingerprint.in_(bindparam("fingerprints", expanding=True)),
+        IS_THERE,
+    )
 )
 _MOVE_COUNTER = (
     update(CounterRow)
@@ -187,18 +187,17 @@ def _collections() -> AnySelect:
     )
 
 
+_NAMED = _collections().where(named(bindparam("wanted")))
+
+
 def _create(tx: Connection, name: str, draft: SpaceDraft, rules: dict[str, object]) -> Collection:
     now = read_clock(tx)
-    collection_id = tx.scalar(
-        insert_new(tx.dialect.name, CollectionRow)
-        .values(name=name, created_at=now, **rules)
-        .on_conflict_do_nothing()
-        .returning(CollectionRow.id)
-    )
-    if collection_id is None:
-        raise CollectionExists(f"A collection called {name!r} exists.")
+    hold_names(tx)
+    check_free(tx, name)
+    made = insert(CollectionRow).values(name=name, created_at=now, **rules)
+    collection_id = tx.execute(made.returning(CollectionRow.id)).scalar_one()
     tx.execute(insert(SpaceRow).values(collection_id=collection_id, **_space_values(draft, now)))
-    first = {"collection_id": collection_id, "version": 0, "published_at": now}
+    first: dict[str, object] = {"collection_id": collection_id, "version": 0, "published_at": now}
     first |= {"manifest_file": "", "manifest_sha256": ""}
     totals = {"documents": 0, "vectors": 0, "segments": 0, "bytes": 0}
     tx.execute(

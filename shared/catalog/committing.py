@@ -1,8 +1,8 @@
 """The transaction that publishes a version.
 
-Its locks come in one order: head, claim, attempt, revisions, liveness, and last the counter
-that all collections share. The compare-and-swap of the head is first, so on PostgreSQL (READ
-COMMITTED) every later statement sees what the version before it committed.
+Its locks come in one order: head, claim, attempt, revisions, liveness, jobs, and last the
+counters that all collections share. The compare-and-swap of the head is first, so on PostgreSQL
+(READ COMMITTED) every later statement sees what the version before it committed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,6 +31,7 @@ from shared.catalog.tables import (
     SegmentRow,
     VersionRow,
 )
+from shared.catalog.telling import tell_commit
 from shared.domain import (
     Attempt,
     Commit,
@@ -67,6 +68,7 @@ def publish(tx: Connection, commit: Commit) -> Head:
         if published:
             msg = "A commit without a manifest cannot index documents."
             raise ValueError(msg)
+        tell_commit(tx, commit, head)
         return commit.parent
     _insert_version(tx, commit, commit.manifest, head, _growth(published, live))
     if commit.restored is not None:
@@ -74,6 +76,7 @@ def publish(tx: Connection, commit: Commit) -> Head:
     close_intervals(tx, published, head.version)
     open_intervals(tx, commit.manifest, published)
     _list_segments(tx, commit, commit.manifest)
+    tell_commit(tx, commit, head)
     move_counter(tx)
     return head
 

@@ -5,7 +5,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from sqlalchemy.exc import (
     TimeoutError as PoolTimeout,
 )
 
-from shared.catalog import clock, fields, migrating
+from shared.catalog import clock, durability, fields, migrating
 from shared.errors import CatalogUnavailable, CommitUnknown, LaminaError
 
 T = TypeVar("T")
@@ -148,6 +148,24 @@ class Database:
         """
         with self.glance() as connection:
             migrating.check(connection)
+
+    def found_schema(self) -> str | None:
+        """Return the catalog's schema revision; None before it is migrated.
+
+        Raises:
+            CatalogUnavailable: it cannot be reached.
+        """
+        with self.glance() as connection:
+            return migrating.revision_of(connection)
+
+    def weaknesses(self) -> Sequence[str]:
+        """Return, in words, how the database could lose what it said was committed.
+
+        Raises:
+            CatalogUnavailable: it cannot be reached.
+        """
+        with self.read() as connection:
+            return durability.weaknesses(connection)
 
     def empty_log(self) -> None:
         """Let a SQLite file's log hold no old pages, as far as no reader still needs them.

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from shared.catalog.dialect import AnyRow, AnySelect
+from shared.catalog.naming import IS_THERE
 from shared.catalog.tables import (
     ClaimRow,
     CollectionRow,
@@ -180,7 +181,7 @@ _FAILED = (
     .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
     .join(JobRow, JobRow.id == RevisionRow.job_id)
     .outerjoin(ClaimRow, ClaimRow.id == RevisionRow.claim_id)
-    .where(IS_FAILED, DocumentRow.purged_at.is_(None), ~OVERTAKEN)
+    .where(IS_FAILED, DocumentRow.purged_at.is_(None), ~OVERTAKEN, IS_THERE)
 )
 _REFUSED = select(
     RejectionRow.id,

@@ -57,7 +57,7 @@ def pack(submission: Submission) -> Parcel:
     """
     if clean(submission.producer) != submission.producer:
         raise InvalidRequest("The producer's name contains what no database stores.")
-    return Parcel(submission, tuple(_draft(one) for one in submission.documents))
+    return Parcel(submission, tuple(draft(one) for one in submission.documents))
 
 
 def rejection(submission: Submission, error: LaminaError) -> Rejection:
@@ -122,7 +122,12 @@ def _written(submission: Submission) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _draft(document: NewDocument) -> Draft:
+def draft(document: NewDocument) -> Draft:
+    """Prepare one document.
+
+    Raises:
+        InvalidDocument: it holds what a database cannot.
+    """
     for part in (document.id, document.title, document.text):
         if "\0" in part:
             raise InvalidDocument(f"Document {document.id!r} contains a NUL character.")

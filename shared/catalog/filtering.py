@@ -136,7 +136,7 @@ def _compares_text(op: Op, text: str) -> ColumnElement[bool]:
 
 
 def _begins(text: str) -> ColumnElement[bool]:
-    there, after = _field.text.is_not(None), _after(text[:HEAD])
+    there, after = _field.text.is_not(None), after_prefix(text[:HEAD])
     conditions = [there, _field.text >= text[:HEAD]]
     if after is not None:
         conditions.append(_field.text < after)
@@ -145,7 +145,7 @@ def _begins(text: str) -> ColumnElement[bool]:
     return and_(*conditions)
 
 
-def _after(prefix: str) -> str | None:
+def after_prefix(prefix: str) -> str | None:
     """Return the first text, by code points, past all that begin with *prefix*; None if none is."""
     kept = prefix.rstrip(_LAST_CHARACTER)
     if not kept:

@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.catalog.dialect import insert_new
+from shared.catalog.naming import named
 from shared.catalog.tables import PENDING, ClaimRow, CollectionRow, FlowRow, JobRow, RevisionRow
 from shared.domain import DOCUMENT_COST, Submission
 
@@ -170,7 +171,7 @@ _HOLD = (
             bindparam("its_source", type_=Text()),
             bindparam("its_producer", type_=Text()),
             literal(0),
-        ).where(CollectionRow.name == bindparam("its_collection")),
+        ).where(named(bindparam("its_collection"))),
     )
     # The condition keeps it from writing, not from locking.
     .on_conflict_do_update(index_elements=_KEY, set_={"finish": FlowRow.finish}, where=false())

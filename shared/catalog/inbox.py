@@ -6,12 +6,14 @@ from sqlalchemy import Connection, insert, select
 
 from shared.catalog import flows
 from shared.catalog.accepting import store
+from shared.catalog.amending import amend
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
 from shared.catalog.drafts import REFUSALS, Parcel, clean, pack, rejection
+from shared.catalog.naming import IS_THERE
 from shared.catalog.standings import lock_known
 from shared.catalog.tables import CollectionRow, KeyRow, RejectionRow
-from shared.domain import Receipt, ReceiptEntry, Rejection, Submission
+from shared.domain import Amendment, Receipt, ReceiptEntry, Rejection, Submission
 from shared.errors import InvalidRequest, KeyReused
 
 
@@ -42,6 +44,17 @@ class SqlInbox:
             self._database.run(lambda tx: self._keep(tx, refused))
             raise
 
+    def amend(self, amendment: Amendment) -> Receipt:
+        """Store what *amendment* makes of a document as a pending revision of a new job.
+
+        Raises:
+            CollectionNotFound: no such collection.
+            KeyReused: the key was used with other content.
+            DocumentNotFound: there is no such document, or its newest revision deletes it.
+            InvalidDocument: what *amendment* makes of it is none.
+        """
+        return self._database.run(lambda tx: amend(tx, amendment))
+
     def take(self, letters: Sequence[Submission | Rejection]) -> Sequence[Receipt | Rejection]:
         """Store many letters in one transaction, each as `accept` or as a rejection."""
         packed = [_packed(letter) for letter in letters]
@@ -60,7 +73,7 @@ class SqlInbox:
         accepted = (
             select(KeyRow.source, KeyRow.job_id, KeyRow.received_at, CollectionRow.name)
             .join(CollectionRow, CollectionRow.id == KeyRow.collection_id)
-            .where(KeyRow.key == key)
+            .where(KeyRow.key == key, IS_THERE)
         )
         refused = select(RejectionRow).where(RejectionRow.key == key)
         with self._database.read() as tx:

@@ -1,25 +1,47 @@
 """How far jobs are, read from the revisions they made."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, text, tuple_
 
 from shared.catalog.dialect import AnyRow, AnySelect
+from shared.catalog.naming import IS_THERE
 from shared.catalog.tables import (
     PENDING,
     WAITING_STATES,
     CollectionRow,
+    DeletionRow,
     DocumentRow,
     JobRow,
     RevisionRow,
     VersionRow,
 )
-from shared.domain import JobIssue, JobKind, JobReport, State
+from shared.domain import JobFilter, JobIssue, JobKind, JobReport, State
 
 _Place: TypeAlias = tuple[int, int | None]  # collection id, version
 
+FORGOTTEN_AT = 0.0
+"""When the job that stands for forgotten ones was accepted; see `expiring.py`."""
+
+_FORGOTTEN = "forgotten-"
+
+
+def forgotten_job(collection_id: int) -> str:
+    """Return the id of the job that stands for all forgotten ones of a collection."""
+    return f"{_FORGOTTEN}{collection_id}"
+
+
+def is_forgotten(job_id: str) -> bool:
+    """Whether the id is of a job that stands for forgotten ones."""
+    return job_id.startswith(_FORGOTTEN)
+
+
+_growing = exists().where(
+    DeletionRow.job_id == JobRow.id,
+    text("deletions.done_at IS NULL"),  # word by word as its index says
+)
 JOBS = select(
     JobRow.id,
     JobRow.collection_id,
@@ -30,23 +52,40 @@ JOBS = select(
     JobRow.accepted_at,
     JobRow.cancelled_at,
     JobRow.extra,
-).join(CollectionRow, CollectionRow.id == JobRow.collection_id)
+    _growing.label("growing"),
+).join(
+    CollectionRow,
+    (CollectionRow.id == JobRow.collection_id) & (JobRow.accepted_at > FORGOTTEN_AT) & IS_THERE,
+)
 
 
 _of_it = RevisionRow.job_id == JobRow.id
-_unfinished = exists().where(_of_it, RevisionRow.state.in_(WAITING_STATES))
+UNFINISHED = or_(exists().where(_of_it, RevisionRow.state.in_(WAITING_STATES)), _growing)
+"""Of a job: some of it waits, or will be added to it."""
 _begun = exists().where(
     _of_it, or_(RevisionRow.state != PENDING, RevisionRow.claimed_at.is_not(None))
 )
 _failed = select(RevisionRow.job_id).where(RevisionRow.state == State.FAILED.value)
-OF_KIND: Mapping[JobKind, tuple[ColumnElement[bool], ...]] = {
-    JobKind.WAITING: (_unfinished, ~_begun),
-    JobKind.RUNNING: (_unfinished, _begun),
-    JobKind.DONE: (~_unfinished,),
+_OF_KIND: Mapping[JobKind, tuple[ColumnElement[bool], ...]] = {
+    JobKind.WAITING: (UNFINISHED, ~_begun),
+    JobKind.RUNNING: (UNFINISHED, _begun),
+    JobKind.DONE: (~UNFINISHED,),
     JobKind.CANCELLED: (JobRow.cancelled_at.is_not(None),),
     JobKind.FAILED: (JobRow.id.in_(_failed),),
 }
 """The conditions under which a job is of a kind."""
+
+
+def conditions_of(which: JobFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield what a job must be that *which* asks for."""
+    if which.kind is not None:
+        yield from _OF_KIND[which.kind]
+    if which.since is not None:
+        yield JobRow.accepted_at >= which.since
+    if which.until is not None:
+        yield JobRow.accepted_at < which.until
+    if which.behind is not None:
+        yield tuple_(JobRow.accepted_at, JobRow.id) < which.behind
 
 
 def read_jobs(tx: Connection, wanted: AnySelect) -> list[JobReport]:
@@ -78,6 +117,7 @@ def _job(
         producer=job.producer,
         extra=json.loads(job.extra or "{}"),
         cancelled_at=job.cancelled_at,
+        growing=bool(job.growing),
     )
 
 

@@ -29,7 +29,7 @@ class SqlMatching:
         self, collection_id: int, space_id: int, condition: Filter, *, first: int, last: int
     ) -> Ids:
         """Return the vectors from *first* to *last* whose revisions match, rising."""
-        self._file(collection_id)
+        file_rest(self._database, collection_id)
         vectors = (
             ChunkRow.space_id == space_id,
             ChunkRow.vector_id >= first,
@@ -108,14 +108,15 @@ class SqlMatching:
             )
             return row.id, np.sort(_ids(tx.scalars(of_revision)))
 
-    def _file(self, collection_id: int) -> None:
-        """File what an earlier Lamina wrote, in steps; nearly always there is nothing."""
-        with self._database.read() as tx:
-            if not has_unfiled(tx, collection_id):
-                return
-        step = partial(_file_step, collection_id=collection_id)
-        while self._database.run(step):
-            pass
+
+def file_rest(database: Database, collection_id: int) -> None:
+    """File what an earlier Lamina wrote, in steps; nearly always there is nothing."""
+    with database.read() as tx:
+        if not has_unfiled(tx, collection_id):
+            return
+    step = partial(_file_step, collection_id=collection_id)
+    while database.run(step):
+        pass
 
 
 def _ends(tx: Connection, vectors: Sequence[ColumnElement[bool]]) -> tuple[int, int]:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Integer, bindparam, cast, func, select, update
+from sqlalchemy import Connection, Integer, bindparam, cast, func, select, update
 
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
 from shared.catalog.lifetimes import require_live
+from shared.catalog.naming import DELETED
 from shared.catalog.tables import (
     HEAD_COUNTER,
     WAITING_STATES,
@@ -16,10 +17,12 @@ from shared.catalog.tables import (
     CounterRow,
     DocumentRow,
     HeadRow,
+    LivenessRow,
     RevisionRow,
     VersionRow,
 )
-from shared.domain import Head, PassageRecord
+from shared.domain import Head, PassageRecord, VersionKind
+from shared.errors import CollectionNotFound
 
 HEAD_COLUMNS = (
     HeadRow.collection_id,
@@ -28,7 +31,7 @@ HEAD_COLUMNS = (
     HeadRow.manifest_sha256,
     HeadRow.published_at,
 )
-_PAGE = 1000  # vectors in one statement
+_PAGE = 1000  # vectors, or other things, in one statement
 
 
 class SqlReading:
@@ -47,6 +50,14 @@ class SqlReading:
         with self._database.glance() as tx:
             rows = tx.execute(_HEADS).all()
         return {row.collection_id: head_of(row) for row in rows}
+
+    def head(self, collection_id: int) -> Head:
+        """Return the head of a collection; `CollectionNotFound` if it is deleted, or never was."""
+        with self._database.glance() as tx:
+            row = tx.execute(_HEADS.where(HeadRow.collection_id == collection_id)).one_or_none()
+        if row is None:
+            raise CollectionNotFound(f"The collection {collection_id} is deleted.")
+        return head_of(row)
 
     def version(self, collection_id: int, version: int) -> Head:
         """Return where a version's manifest is.
@@ -83,8 +94,11 @@ class SqlReading:
         with self._database.glance() as tx:
             return tx.execute(_WAITING, {"collection": collection_id}).scalar_one()
 
-    def loaded(self, collection_id: int, version: int) -> None:
-        """Stamp versions up to *version* as loaded by a reader, where not stamped yet."""
+    def loaded(self, collection_id: int, version: int) -> Sequence[float]:
+        """Stamp versions up to *version* as loaded by a reader, where not stamped yet.
+
+        Return how long documents that these brought had waited since they were accepted, seconds.
+        """
         new = (
             VersionRow.collection_id == collection_id,
             VersionRow.version <= version,
@@ -92,13 +106,23 @@ class SqlReading:
         )
         with self._database.glance() as tx:
             if tx.scalar(select(VersionRow.version).where(*new).limit(1)) is None:
-                return
+                return ()
         stamp = update(VersionRow).where(*new).values(first_loaded_at=db_now())
-        self._database.run(lambda tx: tx.execute(stamp).rowcount)
+        stamped = stamp.returning(VersionRow.version, VersionRow.kind)
+
+        def work(tx: Connection) -> Sequence[float]:
+            brought = [
+                row.version for row in tx.execute(stamped) if row.kind == VersionKind.COMMIT.value
+            ]
+            wanted = {"collection": collection_id, "versions": brought[-_PAGE:], "most": _PAGE}
+            waited = tx.scalars(_WAITED, wanted) if brought else ()
+            return [one for one in waited if one is not None]
+
+        return self._database.run(work)
 
 
 _COUNTER = select(CounterRow.value).where(CounterRow.name == HEAD_COUNTER)
-_HEADS = select(*HEAD_COLUMNS)
+_HEADS = select(*HEAD_COLUMNS).where(HeadRow.collection_id.not_in(DELETED))
 _WAITING = (
     select(func.count())
     .select_from(RevisionRow)
@@ -106,6 +130,21 @@ _WAITING = (
         RevisionRow.collection_id == bindparam("collection"),
         RevisionRow.state.in_(WAITING_STATES),
     )
+)
+_WAITED = (
+    select(VersionRow.first_loaded_at - RevisionRow.accepted_at)
+    .select_from(LivenessRow)
+    .join(RevisionRow, RevisionRow.id == LivenessRow.revision_id)
+    .join(
+        VersionRow,
+        (VersionRow.collection_id == LivenessRow.collection_id)
+        & (VersionRow.version == LivenessRow.from_version),
+    )
+    .where(
+        LivenessRow.collection_id == bindparam("collection"),
+        LivenessRow.from_version.in_(bindparam("versions", expanding=True)),
+    )
+    .limit(bindparam("most"))
 )
 _PASSAGES = (
     select(

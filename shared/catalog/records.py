@@ -3,13 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from shared.catalog.collections import find
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, AnySelect
-from shared.catalog.jobs import JOBS, OF_KIND, read_errors, read_jobs, read_warnings
+from shared.catalog.jobs import (
+    JOBS,
+    conditions_of,
+    is_forgotten,
+    read_errors,
+    read_jobs,
+    read_warnings,
+)
+from shared.catalog.naming import find
 from shared.catalog.publications import read_spans
 from shared.catalog.tables import (
     KEPT_STATES,
@@ -26,7 +34,7 @@ from shared.catalog.versions import read_tags
 from shared.domain import (
     ChunkSpan,
     DocumentReport,
-    JobKind,
+    JobFilter,
     JobReport,
     RevisionKind,
     State,
@@ -34,6 +42,7 @@ from shared.domain import (
     VersionReport,
 )
 from shared.errors import DocumentNotFound, JobNotFound, VersionNotFound
+from shared.ports.lookup import ALL_JOBS
 
 
 class SqlRecords:
@@ -57,16 +66,18 @@ class SqlRecords:
         return replace(reports[0], errors=errors, warnings=warnings)
 
     def jobs(
-        self, *, limit: int, collection: str | None = None, kind: JobKind | None = None
+        self, which: JobFilter = ALL_JOBS, *, limit: int, collection: str | None = None
     ) -> Sequence[JobReport]:
-        """Return the newest jobs of a kind, without their errors and warnings."""
+        """Return the newest jobs of some kind, without their errors and warnings.
+
+        Raises:
+            CollectionNotFound: no such collection.
+        """
         wanted = JOBS.order_by(JobRow.accepted_at.desc(), JobRow.id.desc()).limit(limit)
         with self._database.read() as tx:
             if collection is not None:
                 wanted = wanted.where(JobRow.collection_id == find(tx, collection))
-            if kind is not None:
-                wanted = wanted.where(*OF_KIND[kind])
-            return read_jobs(tx, wanted)
+            return read_jobs(tx, wanted.where(*conditions_of(which)))
 
     def document(self, collection: str, external_id: str) -> DocumentReport:
         """Return the newest revision of a document; one that came too late does not count.
@@ -85,7 +96,7 @@ class SqlRecords:
                     DocumentRow.external_id == external_id,
                 )
             ).one_or_none()
-            if row is None or _deleted(row):
+            if row is None or is_deleted(row):
                 raise DocumentNotFound(f"There is no document {external_id!r}.")
             content = _content(tx, row)
             chunks = read_spans(tx, [content.id]).get(content.id, ())
@@ -144,6 +155,26 @@ _is_live = (
     .where(LivenessRow.document_id == DocumentRow.id, LivenessRow.to_version.is_(None))
     .exists()
 )
+
+
+def may_be_newest(revision: type[RevisionRow]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which *revision* may be what its document is shown as.
+
+    One that came too late is not, nor one that a restore withdrew where another is live.
+    """
+    undone = (State.WITHDRAWN.value, State.CANCELLED.value)
+    return (
+        revision.state != State.SUPERSEDED.value,
+        or_(revision.state.not_in(undone), ~_is_live),
+    )
+
+
+def newest_first(revision: type[RevisionRow]) -> tuple[ColumnElement[Any], ...]:
+    """Return the order that begins with what a document is shown as."""
+    # Of withdrawn ones, rather one whose text is still there.
+    return (revision.state == State.WITHDRAWN.value) & revision.forgotten, revision.id.desc()
+
+
 _DOCUMENT = (
     select(
         DocumentRow.external_id,
@@ -156,19 +187,14 @@ _DOCUMENT = (
         (_version.c.collection_id == RevisionRow.collection_id)
         & (_version.c.version == RevisionRow.version),
     )
-    .where(
-        RevisionRow.state != State.SUPERSEDED.value,
-        or_(RevisionRow.state.not_in((State.WITHDRAWN.value, State.CANCELLED.value)), ~_is_live),
-    )
-    # Of withdrawn ones, rather one whose text is still there.
-    .order_by(
-        (RevisionRow.state == State.WITHDRAWN.value) & RevisionRow.forgotten, RevisionRow.id.desc()
-    )
+    .where(*may_be_newest(RevisionRow))
+    .order_by(*newest_first(RevisionRow))
     .limit(1)
 )
 
 
-def _deleted(row: AnyRow) -> bool:
+def is_deleted(row: AnyRow) -> bool:
+    """Whether a revision, newest of its document, says that there is none any more."""
     published = row.state in (State.INDEXED.value, State.UNCHANGED.value)
     return published and row.kind == RevisionKind.DELETE.value
 
@@ -195,7 +221,7 @@ def _document(row: AnyRow, content: AnyRow, chunks: tuple[ChunkSpan, ...]) -> Do
         metadata=json.loads(content.metadata_json),
         warnings=tuple(json.loads(row.warnings or "[]")),
         error=row.error,
-        job_id=row.job_id,
+        job_id=None if is_forgotten(row.job_id) else row.job_id,
         version=row.version,
         accepted_at=row.accepted_at,
         claimed_at=row.claimed_at,

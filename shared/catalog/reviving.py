@@ -46,6 +46,8 @@ def revive(tx: Connection, revisions: Sequence[int]) -> list[Replay]:
             tx.execute(_SUPERSEDE, {"one": number})
     replayed = (one.id.number for one in results.values() if one.outcome is ReplayOutcome.REPLAYED)
     _queue_up(tx, [found[number] for number in replayed])
+    for page in pages(sorted({one.job_id for one in results.values() if one.job_id})):
+        tx.execute(_UNFINISH, {"jobs": page})
     return list(results.values())
 
 
@@ -141,4 +143,15 @@ _LOCK = (
 )
 _OF_ONE = update(RevisionRow).where(RevisionRow.id == bindparam("one"), IS_FAILED)
 _REVIVE = _OF_ONE.values(turn=bindparam("its_turn"), **CLEAN_SLATE)
+# So that it is told again when they end.
+_UNFINISH = (
+    update(JobRow)
+    .where(
+        JobRow.id.in_(bindparam("jobs", expanding=True)),
+        select(RevisionRow.id)
+        .where(RevisionRow.job_id == JobRow.id, RevisionRow.state == State.PENDING.value)
+        .exists(),
+    )
+    .values(finished_at=None)
+)
 _SUPERSEDE = _OF_ONE.values(state=State.SUPERSEDED.value)

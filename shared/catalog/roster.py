@@ -9,6 +9,7 @@ from sqlalchemy.orm import aliased
 from shared.catalog.clock import db_now, read_clock
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, insert_new
+from shared.catalog.naming import DELETED
 from shared.catalog.tables import (
     ACTIVE,
     CLAIMED,
@@ -124,6 +125,9 @@ def _to_json(condition: Condition) -> str:
             "encoders": condition.encoders,
             "trouble": condition.trouble,
             "trouble_seconds": condition.trouble_seconds,
+            "memory_bytes": condition.memory_bytes,
+            "searches": condition.searches,
+            "behind": condition.behind,
         }
     )
 
@@ -136,6 +140,9 @@ def _process(row: AnyRow) -> Process:
         encoders=tuple(said.get("encoders", ())),
         trouble=said.get("trouble"),
         trouble_seconds=said.get("trouble_seconds", 0.0),
+        memory_bytes=said.get("memory_bytes", 0),
+        searches=said.get("searches", 0),
+        behind=said.get("behind", 0),
     )
     return Process(name=row.process, kind=row.kind, beat_at=row.beat_at, condition=condition)
 
@@ -149,4 +156,4 @@ _BACKLOG = select(
     .where(_other.state == CLAIMED, _other.claim_id > 0)
     .scalar_subquery()
     .label("claimed"),
-).where(RevisionRow.state == PENDING)
+).where(RevisionRow.state == PENDING, RevisionRow.collection_id.not_in(DELETED))

@@ -11,6 +11,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.catalog.dialect import AnyRow, insert_new
 from shared.catalog.drafts import Parcel
+from shared.catalog.naming import named
 from shared.catalog.tables import (
     WAITING_STATES,
     CollectionRow,
@@ -108,7 +109,7 @@ _LOCK_KNOWN = (
     select(DocumentRow.id)
     .join(CollectionRow, CollectionRow.id == DocumentRow.collection_id)
     .where(
-        CollectionRow.name == bindparam("wanted"),
+        named(bindparam("wanted")),
         DocumentRow.external_id.in_(bindparam("external_ids", expanding=True)),
     )
     # Python's order of strings, whatever the database's is.

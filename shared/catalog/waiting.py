@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from shared.catalog.clock import db_now
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
 from shared.catalog.lifetimes import pages
+from shared.catalog.naming import DELETED
 from shared.catalog.tables import CLAIMED, PENDING, WAITING_STATES, ClaimRow, RevisionRow
 from shared.catalog.whereabouts import read_holders, read_whereabouts
 from shared.domain import (
@@ -15,6 +17,7 @@ from shared.domain import (
     Holder,
     JobPlace,
     Lane,
+    LaneLoad,
     Load,
     Outline,
     Place,
@@ -38,6 +41,19 @@ class SqlWaiting:
         """Return how many documents are accepted and not settled, counted up to *most*."""
         with self._database.glance() as tx:
             return tx.execute(_COUNT, {"most": most}).scalar_one()
+
+    def lanes(self) -> Sequence[LaneLoad]:
+        """Return what waits in each lane that anything waits in. Reads all of it, in its index."""
+        with self._database.glance() as tx:
+            rows = tx.execute(_LANES).all()
+        return [
+            LaneLoad(
+                lane=Lane(row.lane),
+                load=Load(documents=row.documents, characters=int(row.characters)),
+                oldest_seconds=max(0.0, row.age),
+            )
+            for row in rows
+        ]
 
     def outline(self) -> Outline:
         """Return what waits in each part of the queue. Reads all of it, in its index."""
@@ -73,7 +89,7 @@ class SqlWaiting:
             for job_id in {*last, *claims}
         }
 
-    def whereabouts(self, job_id: str, *, revision_id: int | None = None) -> Whereabouts:
+    def whereabouts(self, job_id: str | None, *, revision_id: int | None = None) -> Whereabouts:
         """Return where the documents of a job are, or only the one of *revision_id*.
 
         Raises:
@@ -117,8 +133,21 @@ def _place(row: AnyRow | None, claims: set[int]) -> JobPlace:
     )
 
 
-_WAITING = select(RevisionRow.id).where(RevisionRow.state.in_(WAITING_STATES))
+_WAITING = select(RevisionRow.id).where(
+    RevisionRow.state.in_(WAITING_STATES), RevisionRow.collection_id.not_in(DELETED)
+)
 _COUNT = select(func.count()).select_from(_WAITING.limit(bindparam("most")).subquery())
+_LANES = (
+    select(
+        RevisionRow.lane,
+        func.count().label("documents"),
+        func.sum(RevisionRow.characters).label("characters"),
+        (db_now() - func.min(RevisionRow.accepted_at)).label("age"),
+    )
+    .where(RevisionRow.state == PENDING, RevisionRow.collection_id.not_in(DELETED))
+    .group_by(RevisionRow.lane)
+    .order_by(RevisionRow.lane)
+)
 _TURN = select(RevisionRow.turn).where(
     RevisionRow.state == PENDING, RevisionRow.lane == bindparam("lane")
 )

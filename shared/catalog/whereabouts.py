@@ -15,6 +15,7 @@ from sqlalchemy.orm import aliased
 
 from shared.catalog.clock import read_clock
 from shared.catalog.dialect import AnyRow
+from shared.catalog.naming import IS_THERE
 from shared.catalog.tables import (
     ACTIVE,
     CLAIMED,
@@ -35,12 +36,16 @@ COUNTED_AHEAD = 1_000
 _NEWER = 3
 
 
-def read_whereabouts(tx: Connection, job_id: str, revision_id: int | None) -> Whereabouts:
+def read_whereabouts(tx: Connection, job_id: str | None, revision_id: int | None) -> Whereabouts:
     """Return where the documents of a job are, or only the one of *revision_id*.
+
+    A revision whose job was forgotten is found by itself.
 
     Raises:
         JobNotFound: there is no such job.
     """
+    if job_id is None:
+        job_id = tx.scalar(select(RevisionRow.job_id).where(RevisionRow.id == revision_id))
     job = tx.execute(_JOB, {"job": job_id}).one_or_none()
     if job is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
@@ -154,7 +159,7 @@ _JOB = (
     )
     .join(CollectionRow, CollectionRow.id == JobRow.collection_id)
     .join(SpaceRow, (SpaceRow.collection_id == CollectionRow.id) & SpaceRow.live)
-    .where(JobRow.id == bindparam("job"))
+    .where(JobRow.id == bindparam("job"), IS_THERE)
 )
 _HOLDERS = (
     select(
@@ -207,7 +212,7 @@ _AHEAD = (
     )
     .join(RevisionRow, RevisionRow.id == _before.c.id)
     .join(JobRow, JobRow.id == RevisionRow.job_id)
-    .join(CollectionRow, CollectionRow.id == JobRow.collection_id)
+    .join(CollectionRow, (CollectionRow.id == JobRow.collection_id) & IS_THERE)
     .group_by(_before.c.lane, CollectionRow.name, JobRow.source, JobRow.producer)
     .order_by(_before.c.lane, func.count().desc(), CollectionRow.name, JobRow.source)
 )

@@ -12,7 +12,6 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shared.cli import configuration, jsonlines
-from shared.cli.client import Client
 from shared.cli.jsonlines import STDIN, BadLine, Extra, Line
 from shared.cli.sending import Sender, batches
 from shared.cli.terminal import (
@@ -121,7 +120,7 @@ def add(  # noqa: PLR0913 - one parameter an option
     with failures():
         load = _Load(files, extra, skip_bad)
         load.check()
-        with Client.open(configuration.load()) as client:
+        with configuration.connect() as client:
             sender = Sender(
                 client=client,
                 collection=collection,

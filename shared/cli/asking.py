@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson
-from shared.cli.replies import ReasonReply
 from shared.cli.terminal import Exit, Failure, answer, answer_json, failures
+from shared.client import Client
+from shared.client.replies import ReasonReply
 
 
 def why(
@@ -35,7 +35,7 @@ def why(
     with failures():
         if sum(one is not None for one in (job, document, key)) != 1:
             raise Failure("Name a job, or a --document, or a --key.", Exit.USAGE)
-        with Client.open(configuration.load()) as client:
+        with configuration.connect() as client:
             reasons = _ask(client, job, collection, document, key)
         if json:
             answer_json({"reasons": reasons})

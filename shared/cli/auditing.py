@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson
 from shared.cli.terminal import answer_json, answer_table, failures
 
@@ -22,7 +21,7 @@ def audit(
     lamina audit
     lamina audit --limit 1000 --json
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.audit(limit=limit, before=before)
         if json:
             answer_json(found)

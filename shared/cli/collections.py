@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson
-from shared.cli.replies import Body, CollectionDetailReply, CollectionReply
 from shared.cli.terminal import (
     Exit,
     Failure,
@@ -21,6 +19,7 @@ from shared.cli.terminal import (
     counted,
     failures,
 )
+from shared.client.replies import Body, CollectionDetailReply, CollectionReply
 
 _UNITS = {
     "": 1,
@@ -98,7 +97,7 @@ def create_collection(
         request["encoder"] = encoder
     if metric:
         request["metric"] = metric.value
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         made = client.create_collection(request)
         if json:
             answer_json(made)
@@ -112,7 +111,7 @@ def list_collections(*, json: AsJson = False) -> None:
     \b
     lamina collections list --json
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.collections()
         if json:
             answer_json(found)
@@ -128,7 +127,7 @@ def show_collection(
     \b
     lamina collections show papers
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.collection(name)
         if json:
             answer_json(found)
@@ -178,7 +177,7 @@ def set_collection(
         retention = {key: value for key, value in retention.items() if value is not None}
         if not (index or retention):
             raise Failure("Name at least one rule to change; see --help.", Exit.USAGE)
-        with Client.open(configuration.load()) as client:
+        with configuration.connect() as client:
             found = client.change_collection(name, {"index": index, "retention": retention})
         if json:
             answer_json(found)

@@ -17,6 +17,13 @@ from shared.cli.collections import (
     show_collection,
 )
 from shared.cli.dead import dismiss_dead, list_dead, replay_dead, show_dead
+from shared.cli.doctor.command import doctor
+from shared.cli.documents import (
+    delete_documents,
+    list_documents,
+    set_document,
+    show_document,
+)
 from shared.cli.evaluating import evaluate
 from shared.cli.exporting import export
 from shared.cli.importing import import_
@@ -26,6 +33,7 @@ from shared.cli.looking import status
 from shared.cli.maintaining import collect_garbage, purge
 from shared.cli.operating import broker_url, list_models, migrate, pull_model, up
 from shared.cli.searching import search
+from shared.cli.top.command import top
 from shared.cli.versions import (
     diff_versions,
     list_versions,
@@ -48,12 +56,16 @@ app = typer.Typer(
     name="lamina",
     help=_ABOUT,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 _collections = typer.Typer(
     help="Create, list, show and change collections.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_documents = typer.Typer(
+    help="List, show, change and delete documents.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -94,6 +106,11 @@ _add(_collections, create_collection, "create")
 _add(_collections, list_collections, "list")
 _add(_collections, show_collection, "show")
 _add(_collections, set_collection, "set")
+app.add_typer(_documents, name="documents")
+_add(_documents, list_documents, "list")
+_add(_documents, show_document, "show")
+_add(_documents, set_document, "set")
+_add(_documents, delete_documents, "delete")
 app.add_typer(_versions, name="versions")
 _add(_versions, list_versions, "list")
 _add(_versions, show_version, "show")
@@ -102,6 +119,7 @@ _add(_versions, untag_version, "untag")
 _add(_versions, diff_versions, "diff")
 _add(_versions, restore_version, "restore")
 _add(app, status)
+_add(app, top)
 app.add_typer(_jobs, name="jobs")
 _jobs.callback(help=_help(list_jobs))(list_jobs)
 _add(_jobs, show_job, "show")
@@ -131,5 +149,6 @@ _add(_keys, list_keys, "list")
 _add(_keys, show_key, "show")
 _add(_keys, revoke_key, "revoke")
 _add(app, audit)
+_add(app, doctor)
 _add(app, broker_url, "broker-url")
 _add(app, migrate)

@@ -1,9 +1,12 @@
-"""Read the settings for a command, with an error that names the variable."""
+"""Read the settings for a command, and connect to the Lamina that they name."""
+
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from shared.cli.terminal import Exit, Failure
-from shared.settings import Settings
+from shared.client import Client
+from shared.settings import LOOPBACK, Settings
 
 
 def load() -> Settings:
@@ -20,3 +23,17 @@ def load() -> Settings:
             for fault in error.errors()
         ]
         raise Failure("\n".join(["settings are not valid:", *faults]), Exit.USAGE) from error
+
+
+def connect(settings: Settings | None = None) -> Client:
+    """Return a client of the Lamina that *settings* name, by default those of `load`.
+
+    Raises:
+        Failure: a value is not valid.
+        ConfigurationError: the admin key cannot be read.
+    """
+    settings = settings or load()
+    key = settings.key.get_secret_value() if settings.key else settings.read_admin_key()
+    # A proxy of the environment has no business between this machine and itself.
+    away = urlsplit(settings.web_url).hostname not in LOOPBACK
+    return Client.connect(settings.web_url, key, trust_env=away)

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson
-from shared.cli.replies import Body, DeadLetterReply, ReplayReply
 from shared.cli.terminal import (
     Exit,
     Failure,
@@ -23,6 +21,8 @@ from shared.cli.terminal import (
     say,
     states_in_words,
 )
+from shared.client import Client
+from shared.client.replies import Body, DeadLetterReply, ReplayReply
 
 _PAGE = 1000  # the most that one request takes
 _REPLAYED_AT_ONCE = 200
@@ -69,7 +69,7 @@ def list_dead(  # noqa: PLR0913 - one parameter an option
     """
     which = _which(kind, collection, source, reason, text, since, until)
     which |= {"replayed": "true"} if replayed else {}
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = list(_read(client, which, limit))
         if json:
             answer_json(found)
@@ -111,7 +111,7 @@ def show_dead(letter: Letter, *, json: AsJson = False) -> None:
     lamina dead show document:123
     lamina dead show message:45 --json
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.dead_letter(letter)
         if json:
             answer_json(found)
@@ -168,7 +168,7 @@ def replay_dead(  # noqa: PLR0913 - one parameter an option
     """
     which = _which(kind, collection, source, reason, text, since, until)
     _check_meant(letter, which, everything=everything)
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         if letter:
             results = [client.replay(letter)]
         else:
@@ -237,7 +237,7 @@ def dismiss_dead(  # noqa: PLR0913 - one parameter an option
     which = _which(kind, collection, source, reason, text, since, until)
     which |= {"replayed": "true"} if replayed else {}
     _check_meant(letter, which, everything=everything)
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         confirm(
             f"Dismiss {letter or 'all of these'} for good?",
             yes=yes,

@@ -12,9 +12,9 @@ import typer
 from rich.progress import track
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson, InCollection
 from shared.cli.terminal import Exit, Failure, answer_json, answer_table, err, failures
+from shared.client import Client
 from shared.searching.evaluation import evaluate as measure
 
 _AT_ONCE = 8  # the web process encodes queries that wait together in one pass
@@ -38,7 +38,7 @@ def evaluate(
         asked = {key: text for key, text in read_queries(queries).items() if key in judged}
         if not asked:
             raise Failure("No query has judgements; do the files belong together?", Exit.USAGE)
-        with Client.open(configuration.load()) as client:
+        with configuration.connect() as client:
             runs = _search_all(client, collection, asked, k)
         found = measure({key: judged[key] for key in asked}, runs)
         if json:

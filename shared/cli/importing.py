@@ -57,10 +57,13 @@ def import_(
     lamina import corpus.parquet -c papers
     lamina import corpus.jsonl -c papers --vectors corpus.npy --encoder-matches
     """
+    from shared import logs
     from shared.services import open_services
 
     with failures():
-        services = open_services(configuration.load())
+        settings = configuration.load()
+        logs.configure("warning", role="import")  # else each part of the file would say a line
+        services = open_services(settings)
         try:
             if file.name.endswith(ARCHIVES):
                 if vectors is not None or encoder_matches:

@@ -7,10 +7,9 @@ import typer
 from typer.core import TyperGroup
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson
-from shared.cli.replies import JobReply
 from shared.cli.terminal import answer, answer_json, answer_table, failures, states_in_words
+from shared.client.replies import JobReply
 from shared.waiting.words import about, counted
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def list_jobs(
     """
     if context.invoked_subcommand:
         return
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.jobs(
             limit=limit, collection=collection, status=status.value if status else None
         )
@@ -80,7 +79,7 @@ def show_job(
     \b
     lamina jobs show JOB
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.job(job)
         if json:
             answer_json(found)
@@ -98,7 +97,7 @@ def cancel_job(
     \b
     lamina jobs cancel JOB
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         done = client.cancel(job)
         if json:
             answer_json(done)

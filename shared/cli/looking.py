@@ -5,10 +5,8 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.collections import print_collections
 from shared.cli.options import AsJson
-from shared.cli.replies import ChoreReply, StatusReply
 from shared.cli.terminal import (
     Failure,
     answer,
@@ -16,6 +14,7 @@ from shared.cli.terminal import (
     counted,
     failures,
 )
+from shared.client.replies import ChoreReply, StatusReply
 
 
 def status(
@@ -35,7 +34,7 @@ def status(
     """
     with failures():
         settings = configuration.load()
-        with Client.open(settings) as client:
+        with configuration.connect(settings) as client:
             found = client.status()
         _print_status(found, settings.web_url, as_json=json)
         if missing := [kind for kind in need or [] if not found["processes"].get(kind)]:

@@ -5,9 +5,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson
-from shared.cli.replies import GarbageReply
 from shared.cli.terminal import (
     answer,
     answer_json,
@@ -17,6 +15,7 @@ from shared.cli.terminal import (
     failures,
     say,
 )
+from shared.client.replies import GarbageReply
 
 
 def collect_garbage(
@@ -36,7 +35,7 @@ def collect_garbage(
     lamina gc
     lamina gc papers --yes
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         names = [name] if name else [one["name"] for one in client.collections()]
         found = [client.collect_garbage(one, dry_run=not yes) for one in names]
         if json:
@@ -87,7 +86,7 @@ def purge(
     \b
     lamina purge papers a1 --yes
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         confirm(
             f"Erase {document} from every version of {collection}? This cannot be undone.",
             yes=yes,

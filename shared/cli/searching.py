@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson, InCollection
-from shared.cli.replies import Body, HitReply, SearchReply
 from shared.cli.terminal import Exit, Failure, answer, answer_json, failures, say
+from shared.client.replies import Body, HitReply, SearchReply
 
 
 def search(  # noqa: PLR0913 - each is an option of the command
@@ -84,7 +83,7 @@ def search(  # noqa: PLR0913 - each is an option of the command
     with failures():
         if vector is not None:
             request["vector"] = _read_vector(vector)
-        with Client.open(configuration.load()) as client:
+        with configuration.connect() as client:
             reply = client.search(collection, request)
         if json:
             answer_json(reply)

@@ -2,19 +2,21 @@
 
 import hashlib
 import random
-import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from shared.cli.client import Client, Refused, Unreachable
 from shared.cli.jsonlines import BadLine, Line
+from shared.cli.terminal import Exit, Failure
+from shared.client import Client, Refused, Unreachable
+from shared.client.replies import BulkReply
 
 BATCH_BYTES = 4 * 1024 * 1024
 _UNREACHABLE_SECONDS = 60.0
 _BUSY_SECONDS = 3600.0  # a full queue drains at the speed of encoding
-_POINTER = re.compile(r"/documents/(\d+)")
+_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,8 @@ class Batch:
 
     @property
     def body(self) -> bytes:
-        """The request, UTF-8 JSON."""
-        return b'{"documents":[' + b",".join(line.encoded for line in self.lines) + b"]}"
+        """The request, UTF-8 JSON, a document a line."""
+        return b"\n".join(line.encoded for line in self.lines)
 
 
 def batches(lines: Iterable[Line], *, documents: int, size: int = BATCH_BYTES) -> Iterator[Batch]:
@@ -68,43 +70,42 @@ class Sender:
     pause: Callable[[float], None] = time.sleep
 
     def send(self, batch: Batch) -> Iterator[Sent]:
-        """Hand over a batch, in parts if Lamina finds it too large or some of it bad.
+        """Hand over a batch; what Lamina cannot take yet is sent again, in order.
 
         Raises:
-            BadLine: a document was refused, and nothing of its part was accepted.
-            Refused: the request was refused for another reason.
+            BadLine: a document was refused; those that were accepted came before.
+            Refused: the request was refused.
+            Failure: documents were refused for no fault of theirs.
             Unreachable: no answer for a minute.
         """
-        if not batch.lines:
-            return
-        try:
-            yield Sent(self._submit(batch), len(batch.lines))
-        except Refused as refused:
-            bad = _bad_lines(batch, refused)
-            if refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(batch.lines) > 1:
-                half = len(batch.lines) // 2
-                yield from self.send(Batch(batch.lines[:half]))
-                yield from self.send(Batch(batch.lines[half:]))
-            elif not bad:
-                raise
-            elif self.skip_bad is None:
-                raise next(iter(bad.values())) from refused
-            else:
-                for one in bad.values():
-                    self.skip_bad(one)
-                good = [line for place, line in enumerate(batch.lines) if place not in bad]
-                yield from self.send(Batch(tuple(good)))
+        started = time.monotonic()
+        tries = 0
+        while batch.lines:
+            reply = self._answer(batch)
+            yield from _accepted(reply)
+            for bad in _bad_lines(batch, reply):
+                if self.skip_bad is None:
+                    raise bad
+                self.skip_bad(bad)
+            left = _left(batch, reply)
+            if len(left.lines) < len(batch.lines):
+                started, tries = time.monotonic(), 0
+            elif time.monotonic() - started > _BUSY_SECONDS:
+                raise Failure(reply.lines[0].get("error", "Lamina is too busy."), Exit.UNREACHABLE)
+            batch = left
+            if batch.lines:
+                self._rest(reply.summary["retry_after_seconds"], tries)
+                tries += 1
 
-    def _submit(self, batch: Batch) -> str:
-        """Send until it is accepted or refused for good; return the job's id."""
+    def _answer(self, batch: Batch) -> BulkReply:
+        """Send until there is an answer; a batch that was stored already is recognised."""
         body = batch.body
         key = f"{self.run}-{hashlib.sha256(body).hexdigest()[:32]}"
         started = time.monotonic()
         tries = 0
         while True:
             try:
-                answer = self.client.submit(self.collection, body, key=key, lane=self.lane)
-                return answer["job"]["id"]
+                return self.client.bulk(self.collection, body, key=key, lane=self.lane)
             except Unreachable:
                 if time.monotonic() - started > _UNREACHABLE_SECONDS:
                     raise
@@ -113,23 +114,39 @@ class Sender:
                 if not refused.busy or time.monotonic() - started > _BUSY_SECONDS:
                     raise
                 wait = refused.retry_after_seconds
-            self.pause(wait or min(5.0, 0.2 * 2**tries) * random.uniform(0.5, 1))  # noqa: S311
+            self._rest(wait, tries)
             tries += 1
 
+    def _rest(self, seconds: float | None, tries: int) -> None:
+        self.pause(seconds or min(5.0, 0.2 * 2**tries) * random.uniform(0.5, 1))  # noqa: S311
 
-def _bad_lines(batch: Batch, refused: Refused) -> dict[int, BadLine]:
-    """Return what was refused by its place in the batch, when the answer names documents."""
-    bad: dict[int, BadLine] = {}
-    for pointer, detail in refused.faults:
-        found = _POINTER.match(pointer)
-        if found and int(found[1]) < len(batch.lines):
-            place = int(found[1])
-            field = pointer[found.end() :].lstrip("/")
-            what = f"`{field}` {detail}" if field else detail
-            bad.setdefault(place, BadLine(batch.lines[place].where, what))
-    if not bad and len(batch.lines) == 1 and refused.status in _DOCUMENTS_FAULT:
-        bad[0] = BadLine(batch.lines[0].where, str(refused))
-    return bad
+
+def _accepted(reply: BulkReply) -> Iterator[Sent]:
+    """Yield the jobs that lines became, in order."""
+    jobs = Counter(line["job_id"] for line in reply.lines if line["status"] == HTTPStatus.ACCEPTED)
+    for job_id, documents in jobs.items():
+        yield Sent(job_id, documents)
+
+
+def _bad_lines(batch: Batch, reply: BulkReply) -> Iterator[BadLine]:
+    """Yield what was refused for its own fault.
+
+    Raises:
+        Failure: a line was refused for another reason, and so would be the next.
+    """
+    for line in reply.lines:
+        if line["status"] == HTTPStatus.ACCEPTED or line["status"] in _LATER:
+            continue
+        where = batch.lines[line["line"] - 1].where
+        if line["status"] not in _DOCUMENTS_FAULT:
+            raise Failure(f"{where}: {line['error']} (HTTP {line['status']})", Exit.FAILED)
+        yield BadLine(where, line["error"])
+
+
+def _left(batch: Batch, reply: BulkReply) -> Batch:
+    """Return the lines that Lamina could not take yet."""
+    numbers = [line["line"] for line in reply.lines if line["status"] in _LATER]
+    return Batch(tuple(batch.lines[number - 1] for number in numbers))
 
 
 _DOCUMENTS_FAULT = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY})

@@ -30,7 +30,6 @@ from shared.services import Services, migrate, open_services
 from shared.settings import Settings
 
 _TICK_SECONDS = 0.1
-_READY_SECONDS = 120.0
 _STOP_ORDER = ("web", "intake", "index", "upkeep", "broker")
 """Who ends first: takers of work before its doers."""
 _WEB_SECONDS = 15.0
@@ -184,7 +183,7 @@ class _Supervisor:
         child.start()
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + self._settings.start_seconds
         shown = None
         with err.status("Starting") as status:
             while (obstacle := self._find_obstacle()) and not self._signals.count:
@@ -202,7 +201,8 @@ class _Supervisor:
         return find_obstacle(self._settings.host, self._place.port)
 
     def _explain(self, obstacle: str) -> str:
-        lines = [f"Lamina was not ready after {_READY_SECONDS:.0f} seconds: {obstacle}"]
+        seconds = self._settings.start_seconds
+        lines = [f"Lamina was not ready after {seconds:g} seconds: {obstacle}"]
         for child in self._children:
             if child.program.role == "web" or child.pid is None:
                 lines.append(f"The end of {child.log}:")

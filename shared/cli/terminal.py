@@ -5,11 +5,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from http import HTTPStatus
 
+import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from shared.client import ClientError, Refused, Unreachable
 from shared.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -74,9 +77,27 @@ def failures() -> Iterator[None]:
     except Failure as failure:
         complain(str(failure))
         raise SystemExit(failure.code) from failure
+    except ClientError as error:
+        complain(_with_advice(error))
+        raise SystemExit(_code_of_call(error)) from error
     except LaminaError as error:
         complain(f"{error.title}: {error}")
         raise SystemExit(code_of(error)) from error
+
+
+def _with_advice(error: ClientError) -> str:
+    if isinstance(error, Unreachable) and isinstance(error.__cause__, httpx.ConnectError):
+        return f"Lamina is not running; start it with ./run. {error}"
+    if isinstance(error, Refused) and error.status == HTTPStatus.UNAUTHORIZED:
+        return f"{error} (set LAMINA_KEY, or LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE)"
+    return str(error)
+
+
+def _code_of_call(error: ClientError) -> Exit:
+    if not isinstance(error, Refused) or error.busy:
+        return Exit.UNREACHABLE
+    is_ours = HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return Exit.USAGE if is_ours else Exit.FAILED
 
 
 def code_of(error: LaminaError) -> Exit:
@@ -139,6 +160,6 @@ def states_in_words(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "none"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, several: str | None = None) -> str:
     """Return a number with its noun: `1 file`, `2,000 files`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"

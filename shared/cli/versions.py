@@ -6,16 +6,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.client import Client
 from shared.cli.options import AsJson, InCollection
-from shared.cli.replies import (
-    ChangeReply,
-    DiffReply,
-    MoveReply,
-    RankingReply,
-    VersionDetailReply,
-    VersionReply,
-)
 from shared.cli.terminal import (
     answer,
     answer_json,
@@ -24,6 +15,15 @@ from shared.cli.terminal import (
     confirm,
     failures,
     say,
+)
+from shared.client import Client
+from shared.client.replies import (
+    ChangeReply,
+    DiffReply,
+    MoveReply,
+    RankingReply,
+    VersionDetailReply,
+    VersionReply,
 )
 
 _PAGE = 1000  # the most that one request returns
@@ -52,7 +52,7 @@ def list_versions(
     lamina versions list -c papers --content --kept
     lamina versions list --before 40 --json
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.versions(
             collection, limit=limit, before=before, content_only=content, kept_only=kept
         )
@@ -95,7 +95,7 @@ def show_version(
     lamina versions show head -c papers
     lamina versions show 12 --json
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.version(collection, version)
         if json:
             answer_json(found)
@@ -138,7 +138,7 @@ def tag_version(
     lamina versions tag before-the-move -c papers
     lamina versions tag golden 12
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = client.tag(collection, tag, version)
         if json:
             answer_json(found)
@@ -152,7 +152,7 @@ def untag_version(tag: Tag, *, collection: InCollection = "default", json: AsJso
     \b
     lamina versions untag before-the-move -c papers
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         client.untag(collection, tag)
         if json:
             answer_json({"collection": collection, "untagged": tag})
@@ -178,7 +178,7 @@ def diff_versions(
     lamina versions diff 3 5 -c papers
     lamina versions diff before-the-move --query "how do cells repair DNA" -k 5
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         found = _read_diff(client, collection, before, after, limit)
         ranking = None
         if query is not None:
@@ -279,7 +279,7 @@ def restore_version(
     lamina versions restore 12 -c papers
     lamina versions restore before-the-move --yes --json
     """
-    with failures(), Client.open(configuration.load()) as client:
+    with failures(), configuration.connect() as client:
         preview = client.restore(collection, version, dry_run=True)
         if preview["diff"] and not json:
             print_diff(preview["diff"])

@@ -4,8 +4,8 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from shared.cli.client import Client, Refused, Unreachable
-from shared.cli.replies import IssueReply, JobReply
+from shared.client import Client, Refused, Unreachable
+from shared.client.replies import IssueReply, JobReply
 
 _AT_ONCE = 4  # jobs asked for in one look; they finish about in order
 _KEPT_ISSUES = 1000

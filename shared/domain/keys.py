@@ -6,8 +6,10 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a key is for. Each includes those before it."""
+    """What a key is for. `admin` includes all others, `write` includes `search`."""
 
+    METRICS = "metrics"
+    """Read `/metrics`, and nothing else."""
     SEARCH = "search"
     """Read: search, look up documents, jobs and versions."""
     WRITE = "write"
@@ -18,8 +20,9 @@ class Scope(StrEnum):
 
     def includes(self, other: "Scope") -> bool:
         """Return whether whoever has this scope may do what *other* allows."""
-        order = list(Scope)
-        return order.index(self) >= order.index(other)
+        if self is Scope.ADMIN or self is other:
+            return True
+        return self is Scope.WRITE and other is Scope.SEARCH
 
 
 class KeyStatus(StrEnum):

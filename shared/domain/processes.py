@@ -15,6 +15,12 @@ class Condition:
     """Why it does not get on with its work; None if it does."""
     trouble_seconds: float = 0.0
     """How long that had lasted, by its own clock: it may be that the catalog's was away."""
+    memory_bytes: int = 0
+    """Resident memory; 0 if it does not say."""
+    searches: int = 0
+    """Under way in it just now."""
+    behind: int = 0
+    """By how many versions the reader in it that is farthest behind is so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from shared.domain.filters import Filter
 from shared.domain.values import Metadata, RevisionKind, State, VersionKind
 from shared.domain.work import ChunkSpan
 
@@ -21,7 +22,8 @@ class DocumentReport:
     metadata: Metadata
     warnings: tuple[str, ...]
     error: str | None
-    job_id: str
+    job_id: str | None
+    """None once the job was forgotten."""
     version: int | None
     """First version that holds it."""
     accepted_at: float
@@ -30,6 +32,51 @@ class DocumentReport:
     published_at: float | None
     first_loaded_at: float | None
     chunks: tuple[ChunkSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFilter:
+    """Which documents to list."""
+
+    version: int | None = None
+    """As this version holds them; None for their newest revisions."""
+    state: State | None = None
+    warned: bool | None = None
+    """Whether there are warnings."""
+    prefix: str = ""
+    """What the id begins with."""
+    where: Filter | None = None
+    """On the metadata."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentLine:
+    """A document in a list, without its text."""
+
+    id: str
+    revision_id: int
+    kind: RevisionKind
+    state: State
+    title: str
+    metadata: Metadata
+    characters: int
+    """Of title and text."""
+    warnings: tuple[str, ...]
+    error: str | None
+    job_id: str | None
+    version: int | None
+    """First version that holds it."""
+    accepted_at: float
+    published_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentPage:
+    """A part of a list of documents, in the order of their ids."""
+
+    documents: tuple[DocumentLine, ...]
+    next_cursor: str | None
+    """The id behind which to go on; a page may be short, or empty, and still have one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +100,19 @@ class JobKind(StrEnum):
     """Somebody cancelled it."""
     FAILED = "failed"
     """A document failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs to list."""
+
+    kind: JobKind | None = None
+    since: float | None = None
+    """Accepted then or later."""
+    until: float | None = None
+    """Accepted before."""
+    behind: tuple[float, str] | None = None
+    """Accepted before the job of this time and id: where an earlier page ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +143,8 @@ class JobReport:
     """Fields that came with it and mean nothing here."""
     cancelled_at: float | None = None
     """When it was first cancelled; what a worker held then ran on."""
+    growing: bool = False
+    """More documents will be added to it: a delete by filter is carried out in steps."""
 
     @property
     def total(self) -> int:
@@ -92,7 +154,8 @@ class JobReport:
     @property
     def finished(self) -> bool:
         """Whether every document is indexed, failed or otherwise settled."""
-        return all(state.finished or not count for state, count in self.counts.items())
+        waits = any(count and not state.finished for state, count in self.counts.items())
+        return not waits and not self.growing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

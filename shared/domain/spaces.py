@@ -76,6 +76,19 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedCollection:
+    """A collection that can still be recovered."""
+
+    id: int
+    name: str
+    """What it was called, which another collection may be by now."""
+    deleted_at: float
+    documents: int
+    """As of its newest version."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionStats:
     """A collection in numbers, as of its head."""
 

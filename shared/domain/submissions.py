@@ -1,5 +1,6 @@
 """What producers hand over, and what they are told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.domain.values import Lane, Metadata, RevisionKind, State, sha256_of
@@ -63,6 +64,18 @@ class Submission:
     """Where the producer waits for the receipt, if it does; see `shared/replies.py`."""
     raw: bytes | None = field(default=None, repr=False)
     """The message as the queue held it, to be kept if it is refused; None if it was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """A change of one document, applied to what its newest accepted revision says."""
+
+    submission: Submission
+    """Who changes it, and under which key; without documents."""
+    document_id: str
+    apply: Callable[[NewDocument], NewDocument]
+    """Returns what the document shall say. Called under lock, perhaps more than once; what it
+    raises refuses the change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,16 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLoad:
+    """What waits in one lane."""
+
+    lane: Lane
+    load: Load
+    oldest_seconds: float
+    """Since the oldest of it was accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
     """The whole queue in a few stretches, in its order."""
 

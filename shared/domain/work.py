@@ -26,6 +26,7 @@ class Revision:
     lane: Lane
     crashes: int
     """How many claims holding it ended in a dead worker."""
+    job_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,17 @@ class ModelStore:
         found = (record for _, record in self._records() if record.card.name == name)
         return next(found, None)
 
+    def verify(self, name: str) -> None:
+        """Compare every file of the model with this full name with what was installed.
+
+        Raises:
+            CorruptFile: a file differs.
+        """
+        for folder, record in self._records():
+            if record.card.name == name:
+                records.check_sizes(folder, record)
+                records.check_hashes(folder, record)
+
     def load(self, fingerprint: str) -> Encoder:
         """Return the encoder, loading it if needed; keeps the last few.
 

@@ -8,6 +8,7 @@ from shared.domain import Claim, ClaimRecord
 from shared.errors import Retryable
 from shared.indexing.attention import Attention
 from shared.indexing.pace import Backoff, Pace
+from shared.measures.tally import Tally
 from shared.ports import Claims, Collections, Encoders, IndexStore, Publications
 from shared.upkeep.room import Room
 
@@ -30,6 +31,7 @@ class Bench:
     """A document that surely made the memory run out so often is given up."""
     backoff: Backoff = field(default_factory=Backoff)
     attention: Attention = field(default_factory=Attention)
+    tally: Tally = field(default_factory=Tally)
     owed: list[int] = field(default_factory=list)
     """Claims that could not be given back because the catalog was away."""
     stopping: Callable[[], bool] = lambda: False

@@ -7,7 +7,9 @@ does it first.
 """
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +19,9 @@ from shared.domain import (
     Claim,
     ClaimRecord,
     Collection,
+    Head,
     Lane,
+    Outcome,
     PassRecord,
     Revision,
     RevisionKind,
@@ -31,6 +35,17 @@ from shared.indexing.drafts import Draft, is_same, proposals_of
 from shared.indexing.leases import Lease
 from shared.indexing.publishing import Publication, publish, read_manifest
 from shared.indexing.vectors import prepare, storable
+from shared.measures.instruments import (
+    CLAIM_DOCUMENTS,
+    CLAIMS,
+    DOCUMENTS,
+    INDEX_STAGE,
+    PADDED_TOKENS,
+    PASS_PASSAGES,
+    PASS_SECONDS,
+    TOKENS,
+)
+from shared.measures.tally import Tally
 from shared.ports import Encoder
 
 _SUSPECT = "suspect"
@@ -69,6 +84,11 @@ def index_claim(bench: Bench, claim: Claim) -> ClaimRecord:
         Retryable: a fault that is no document's fault, and the claim was given back; or memory
             ran out, and its documents are suspects now.
     """
+    with structlog.contextvars.bound_contextvars(claim=claim.id):
+        return _index(bench, claim)
+
+
+def _index(bench: Bench, claim: Claim) -> ClaimRecord:
     reach("index.claimed")
     bench.pace.backlog = claim.more
     try:
@@ -76,17 +96,32 @@ def index_claim(bench: Bench, claim: Claim) -> ClaimRecord:
             record = _Turn(bench, claim, lease).run()
     except Fenced:
         # The claim was taken away: whoever took it answers for its documents.
+        bench.tally.add(CLAIMS, ending="fenced")
         return ClaimRecord(documents=0, chunks=0, passes=(), closed_by="fenced")
     except _OutOfMemory as error:
+        bench.tally.add(CLAIMS, ending="accused")
         accuse(bench, claim, str(error))
         raise Retryable(f"Memory ran out in claim {claim.id}: {error}") from error
     except (LaminaError, OSError, MemoryError) as error:
+        bench.tally.add(CLAIMS, ending="given_back")
         give_back(bench, claim, str(error))
         if isinstance(error, Retryable):
             raise
         raise Retryable(f"Claim {claim.id} was given back: {error}") from error
+    count_record(bench.tally, record)
     close(bench, claim, record)
     return record
+
+
+def count_record(tally: Tally, record: ClaimRecord) -> None:
+    """Measure a claim that went well."""
+    tally.add(CLAIMS, ending="closed")
+    tally.observe(CLAIM_DOCUMENTS, record.documents)
+    for one in record.passes:
+        tally.add(TOKENS, one.tokens)
+        tally.add(PADDED_TOKENS, one.padded_tokens)
+        tally.observe(PASS_PASSAGES, one.rows)
+        tally.observe(PASS_SECONDS, one.seconds)
 
 
 @dataclass(slots=True)
@@ -102,11 +137,13 @@ class _Turn:
         by_collection: dict[int, list[Revision]] = {}
         for revision in self.claim.revisions:
             by_collection.setdefault(revision.collection_id, []).append(revision)
-        drafts = {
-            collection_id: self._plan(self.bench.collections.by_id(collection_id), revisions)
-            for collection_id, revisions in by_collection.items()
-        }
-        self._encode([draft for group in drafts.values() for draft in group])
+        with self._timed("plan"):
+            drafts = {
+                collection_id: self._plan(self.bench.collections.by_id(collection_id), revisions)
+                for collection_id, revisions in by_collection.items()
+            }
+        with self._timed("encode"):
+            self._encode([draft for group in drafts.values() for draft in group])
         reach("index.encoded")
         for collection_id, group in drafts.items():
             self._publish(self.bench.collections.by_id(collection_id), group)
@@ -225,7 +262,9 @@ class _Turn:
 
     def _let_pass(self) -> None:
         try:
-            while self.bench.room.fits() and index_next(self.bench, max_lane=Lane.INTERACTIVE):
+            # One claim, which may be all that waits: were it every one, a steady stream of them
+            # would hold this claim up for ever, and its heartbeat would keep others from it.
+            if self.bench.room.fits() and index_next(self.bench, max_lane=Lane.INTERACTIVE):
                 self.lease.check()
         except (Retryable, OutOfSpace) as error:
             # It was given back by itself, and is no reason to give this one back too.
@@ -242,23 +281,40 @@ class _Turn:
         rows = [draft.vectors for draft in drafts if draft.vectors is not None and draft.spans]
         segment = None
         if rows:
-            segment = self.bench.store.write_segment(
-                attempt,
-                space_id=collection.space.id,
-                metric=collection.space.metric,
-                ids=ids,
-                vectors=np.concatenate(rows),
-            )
+            with self._timed("write"):
+                segment = self.bench.store.write_segment(
+                    attempt,
+                    space_id=collection.space.id,
+                    metric=collection.space.metric,
+                    ids=ids,
+                    vectors=np.concatenate(rows),
+                )
             reach("publish.segment_written")
-        publish(
-            self.bench.publications,
-            self.bench.store,
-            Publication(
-                attempt=attempt,
-                collection=collection,
-                kind=VersionKind.COMMIT,
-                claim_id=self.claim.id,
-                proposals=proposals_of(drafts, ids),
-                segment=segment,
-            ),
+        publication = Publication(
+            attempt=attempt,
+            collection=collection,
+            kind=VersionKind.COMMIT,
+            claim_id=self.claim.id,
+            proposals=proposals_of(drafts, ids),
+            segment=segment,
         )
+        with self._timed("publish"):
+            head, outcomes = publish(self.bench.publications, self.bench.store, publication)
+        self._report(collection, head, outcomes)
+
+    def _report(self, collection: Collection, head: Head, outcomes: Sequence[Outcome]) -> None:
+        """Say and count what became of the claim's documents in one collection."""
+        ended = Counter(one.state.value for one in outcomes if one.state is not State.PENDING)
+        for outcome, count in ended.items():
+            self.bench.tally.add(DOCUMENTS, count, outcome=outcome)
+        jobs = dict.fromkeys(one.revision.job_id for one in outcomes)
+        _log.info(
+            "published", collection=collection.name, version=head.version, jobs=list(jobs), **ended
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Measure a stage that goes well."""
+        started = time.perf_counter()
+        yield
+        self.bench.tally.observe(INDEX_STAGE, time.perf_counter() - started, stage=stage)

@@ -4,12 +4,18 @@ from shared.ports.bell import Bell
 from shared.ports.catalog import Claims, Collections, Inbox, Publications
 from shared.ports.chores import Chores
 from shared.ports.dead_letters import DeadLetters
+from shared.ports.documents import Documents
 from shared.ports.dump import Dump, Tables, TablesNow
 from shared.ports.encoding import Encoder, Encoders
+from shared.ports.events import Deliveries, Events, Webhooks
+from shared.ports.expiry import Expiry
 from shared.ports.index import IndexFiles, IndexStore, Snapshot, Step
 from shared.ports.keys import Audit, Keys
 from shared.ports.lookup import Reading, Records, Roster
 from shared.ports.matching import Matching
+from shared.ports.measures import Measures
+from shared.ports.names import Discards, Names
+from shared.ports.posting import Poster
 from shared.ports.versions import Versions
 from shared.ports.waiting import Messages, Waiting
 
@@ -20,15 +26,23 @@ __all__ = [
     "Claims",
     "Collections",
     "DeadLetters",
+    "Deliveries",
+    "Discards",
+    "Documents",
     "Dump",
     "Encoder",
     "Encoders",
+    "Events",
+    "Expiry",
     "Inbox",
     "IndexFiles",
     "IndexStore",
     "Keys",
     "Matching",
+    "Measures",
     "Messages",
+    "Names",
+    "Poster",
     "Publications",
     "Reading",
     "Records",
@@ -39,4 +53,5 @@ __all__ = [
     "TablesNow",
     "Versions",
     "Waiting",
+    "Webhooks",
 ]

@@ -10,6 +10,7 @@ from typing import Protocol
 from shared.domain import (
     DEFAULT_INDEX_RULE,
     DEFAULT_RETENTION_RULE,
+    Amendment,
     Attempt,
     Claim,
     ClaimRecord,
@@ -97,6 +98,21 @@ class Inbox(Protocol):
             CollectionNotFound: no such collection.
             KeyReused: the key was used with other content; kept as a rejection.
             DocumentNotFound: a delete names a document that does not exist.
+        """
+        ...
+
+    def amend(self, amendment: Amendment) -> Receipt:
+        """Store what *amendment* makes of a document as a pending revision of a new job.
+
+        One transaction, in which the document is locked: of several changes each is applied to
+        what the one before it made. The newest accepted revision is changed, waiting or not; if
+        that one failed, too. Keys as in `accept`, but a reused one is not kept as a rejection.
+
+        Raises:
+            CollectionNotFound: no such collection.
+            KeyReused: the key was used with other content.
+            DocumentNotFound: there is no such document, or its newest revision deletes it.
+            InvalidDocument: what *amendment* makes of it is none.
         """
         ...
 

@@ -10,7 +10,7 @@ from shared.domain import (
     Condition,
     DocumentReport,
     Head,
-    JobKind,
+    JobFilter,
     JobReport,
     PassageRecord,
     Process,
@@ -18,6 +18,7 @@ from shared.domain import (
 )
 
 NOTHING_SAID = Condition()
+ALL_JOBS = JobFilter()
 
 
 class Reading(Protocol):
@@ -28,7 +29,15 @@ class Reading(Protocol):
         ...
 
     def heads(self) -> Mapping[int, Head]:
-        """Return the head of every collection by its id."""
+        """Return the head of every collection by its id; deleted ones have none."""
+        ...
+
+    def head(self, collection_id: int) -> Head:
+        """Return the head of a collection.
+
+        Raises:
+            CollectionNotFound: there is none, or it is deleted.
+        """
         ...
 
     def version(self, collection_id: int, version: int) -> Head:
@@ -48,8 +57,12 @@ class Reading(Protocol):
         """Return how many accepted revisions are pending or claimed."""
         ...
 
-    def loaded(self, collection_id: int, version: int) -> None:
-        """Stamp versions up to *version* as loaded by a reader, where not stamped yet."""
+    def loaded(self, collection_id: int, version: int) -> Sequence[float]:
+        """Stamp versions up to *version* as loaded by a reader, where not stamped yet.
+
+        Return how long documents that these brought had waited since they were accepted, in
+        seconds: some thousand of them at most.
+        """
         ...
 
 
@@ -65,9 +78,13 @@ class Records(Protocol):
         ...
 
     def jobs(
-        self, *, limit: int, collection: str | None = None, kind: JobKind | None = None
+        self, which: JobFilter = ALL_JOBS, *, limit: int, collection: str | None = None
     ) -> Sequence[JobReport]:
-        """Return the newest jobs of a kind, without their errors and warnings."""
+        """Return the newest jobs of some kind, without their errors and warnings.
+
+        Raises:
+            CollectionNotFound: no such collection.
+        """
         ...
 
     def document(self, collection: str, external_id: str) -> DocumentReport:

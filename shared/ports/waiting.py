@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.domain import FinishedClaim, Holder, JobPlace, Outline, Whereabouts
+from shared.domain import FinishedClaim, Holder, JobPlace, LaneLoad, Outline, Whereabouts
 
 
 class Waiting(Protocol):
@@ -14,6 +14,10 @@ class Waiting(Protocol):
 
     def count(self, most: int) -> int:
         """Return how many documents are accepted and not settled, counted up to *most*."""
+        ...
+
+    def lanes(self) -> Sequence[LaneLoad]:
+        """Return what waits in each lane that anything waits in. Reads all of it, in its index."""
         ...
 
     def outline(self) -> Outline:
@@ -32,7 +36,7 @@ class Waiting(Protocol):
         """Return where the unfinished documents of these jobs are; finished jobs are missing."""
         ...
 
-    def whereabouts(self, job_id: str, *, revision_id: int | None = None) -> Whereabouts:
+    def whereabouts(self, job_id: str | None, *, revision_id: int | None = None) -> Whereabouts:
         """Return where the documents of a job are, or only the one of *revision_id*.
 
         Raises:

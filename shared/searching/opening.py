@@ -1,11 +1,12 @@
 """Open versions for searching; if the newest is damaged, the last good one."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shared.domain import Damage, Head
 from shared.errors import CorruptFile, VersionExpired
 from shared.indexing.publishing import read_manifest
+from shared.measures.tally import Tally
 from shared.ports import Chores, Collections, IndexFiles, IndexStore, Reading, Snapshot, Versions
 from shared.trust.damage import quarantine
 
@@ -28,6 +29,7 @@ class Stacks:
     holder: str
     lease_seconds: float
     """How long a version that is held lives without a heartbeat."""
+    tally: Tally = field(default_factory=Tally)
 
     def hold(self, collection_id: int, version: int, role: str) -> None:
         """Keep a version from expiring; again renews it. Version 0 has nothing to keep.

@@ -4,13 +4,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from shared.domain import AfterJob, Collection, Hit, JobReport, SearchResult, Vectors
 from shared.errors import InvalidRequest, JobNotFound, Overloaded
 from shared.indexing.vectors import prepare
+from shared.measures.instruments import SEARCH_STAGE
+from shared.measures.tally import Level, Tally
 from shared.ports import Collections, Matching, Reading, Records
 from shared.searching.batching import QueryBatcher
 from shared.searching.checks import check_any, check_for, pin
@@ -42,6 +44,8 @@ class Searcher:
     after_seconds: float
     waiters: threading.BoundedSemaphore
     limits: SearchLimits
+    tally: Tally = field(default_factory=Tally)
+    in_flight: Level = field(default_factory=Level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ def search(searcher: Searcher, request: SearchRequest) -> SearchResult:
         Overloaded: too many searches wait for a job.
         CorruptFile, Retryable: the version cannot be read now.
     """
-    return _search(searcher, request.collection, [request], request, [""])[0]
+    with searcher.in_flight:
+        return _search(searcher, request.collection, [request], request, [""])[0]
 
 
 def search_all(searcher: Searcher, request: BatchRequest) -> tuple[SearchResult, ...]:
@@ -84,7 +89,8 @@ def search_all(searcher: Searcher, request: BatchRequest) -> tuple[SearchResult,
     if not 1 <= len(request.queries) <= most:
         raise InvalidRequest(f"A request holds 1 to {most} queries, not {len(request.queries)}.")
     pointers = [f"/queries/{place}" for place in range(len(request.queries))]
-    return _search(searcher, request.collection, request.queries, request, pointers)
+    with searcher.in_flight:
+        return _search(searcher, request.collection, request.queries, request, pointers)
 
 
 def _search(
@@ -115,6 +121,8 @@ def _search(
         ]
         waiting = searcher.reading.waiting(collection.id)
     took["total"] = round(sum(took.values()), 3)
+    for stage, milliseconds in took.items():
+        searcher.tally.observe(SEARCH_STAGE, milliseconds / 1000, stage=stage)
     result = SearchResult(
         collection=collection.name,
         version=opened.head.version,

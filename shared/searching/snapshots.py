@@ -14,6 +14,7 @@ import structlog
 
 from shared.domain import Head
 from shared.errors import CollectionNotFound, CorruptFile, Retryable
+from shared.measures.instruments import SEARCHABLE
 from shared.searching.old_versions import OldVersions
 from shared.searching.opening import (
     Opened,
@@ -66,6 +67,12 @@ class Snapshots:
         """Why the newest versions cannot be followed at the moment, if so."""
         return self._problem
 
+    @property
+    def lost(self) -> bool:
+        """Whether the thread that follows the heads has ended, though it should not have."""
+        thread = self._thread
+        return thread is not None and not thread.is_alive() and not self._stop.is_set()
+
     def start(self) -> None:
         """Follow the heads; call it after the last fork. Does nothing the second time."""
         with self._lock:
@@ -111,6 +118,18 @@ class Snapshots:
         if newest.head.version == version:
             return newest if newest.partial else replace(newest, behind=None)
         return self._old.get(collection_id, version)
+
+    def versions_behind(self) -> int:
+        """Return by how many versions the newest snapshot that lags most is behind its head.
+
+        Raises:
+            CatalogUnavailable
+        """
+        heads = self._stacks.reading.heads()
+        with self._lock:
+            opened = {one: self._newest[one].head.version for one in self._newest if one in heads}
+        # A version may have been published and opened since the heads were read.
+        return max([0, *(heads[one].version - version for one, version in opened.items())])
 
     def wait(self, ready: Callable[[], bool], seconds: float) -> bool:
         """Wait until *ready*, asked again at each new version, or for *seconds* at most."""
@@ -180,7 +199,8 @@ class Snapshots:
         with self._moved:
             self._moved.notify_all()
         if not opened.behind:
-            self._stacks.reading.loaded(collection_id, head.version)
+            for seconds in self._stacks.reading.loaded(collection_id, head.version):
+                self._stacks.tally.observe(SEARCHABLE, seconds)
         return opened
 
     def _open(self, head: Head, known: Opened | None) -> Opened:

@@ -321,9 +321,9 @@ class _Examination:
 
     def _head(self) -> list[Finding]:
         """Compare the head with the newest version, unless it moves on just now."""
-        before = self.checker.reading.heads()[self.collection.id]
+        before = self.checker.reading.head(self.collection.id)
         kept = self._kept()
-        head = self.checker.reading.heads()[self.collection.id]
+        head = self.checker.reading.head(self.collection.id)
         newest = _name(kept[-1]) if kept else (0, "")
         if head != before or (head.version, head.manifest_sha256) == newest:
             return []

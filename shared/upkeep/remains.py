@@ -140,7 +140,7 @@ def _standings(keeper: Keeper, entries: Sequence[StoredEntry]) -> Mapping[str, A
 def _expiring(
     keeper: Keeper, collection: Collection, kept: Sequence[KeptVersion], now: float
 ) -> frozenset[int]:
-    head = keeper.reading.heads()[collection.id]
+    head = keeper.reading.head(collection.id)
     return frozenset(expendable(kept, collection.retention, head=head.version, now=now))
 
 

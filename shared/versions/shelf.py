@@ -74,7 +74,7 @@ def resolve(shelf: Shelf, name: str, ref: str) -> int:
 
 def newest(shelf: Shelf, collection: Collection) -> Head:
     """Return the head of a collection."""
-    return shelf.reading.heads()[collection.id]
+    return shelf.reading.head(collection.id)
 
 
 def describe(shelf: Shelf, name: str, ref: str) -> Description:

@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from shared.domain import Receipt, ReceiptEntry, Rejection, RevisionKind, State, Submission
+from shared.domain import (
+    Amendment,
+    Receipt,
+    ReceiptEntry,
+    Rejection,
+    RevisionKind,
+    State,
+    Submission,
+)
 from shared.errors import Overloaded
 from shared.ports import Inbox
 from shared.upkeep.room import Room
@@ -34,6 +42,19 @@ class GuardedInbox:
         if not hold_seconds:
             self._check_backlog(submission)
         receipt = self._inbox.accept(submission, hold_seconds=hold_seconds)
+        self._count([receipt])
+        return receipt
+
+    def amend(self, amendment: Amendment) -> Receipt:
+        """Change a document if there is room on the disk and in the queue.
+
+        Raises:
+            OutOfSpace, Overloaded: as for `accept`.
+            CollectionNotFound, KeyReused, DocumentNotFound, InvalidDocument: as the inbox says.
+        """
+        self._room.check()
+        self._check_backlog(amendment.submission)
+        receipt = self._inbox.amend(amendment)
         self._count([receipt])
         return receipt
 

@@ -31,6 +31,8 @@ class Matter:
     """Newest version that holds it, or documents of it."""
     cancelled: bool = False
     """Whether it is a job that somebody cancelled."""
+    growing: bool = False
+    """Whether it is a job that more documents will be added to."""
     whereabouts: Whereabouts
     workforce: Workforce = Workforce()
     estimate: Estimate | None = None
@@ -43,7 +45,8 @@ class Matter:
     @property
     def finished(self) -> bool:
         """Whether nothing of it waits."""
-        return all(state.finished or not count for state, count in self.counts.items())
+        waits = any(count and not state.finished for state, count in self.counts.items())
+        return not waits and not self.growing
 
     def part(self, count: int) -> str:
         """Return the subject of a sentence about *count* of its documents."""

@@ -24,6 +24,12 @@ def _under_way(matter: Matter) -> Iterator[Reason]:
             code="job-cancelled",
             sentence="The job was cancelled; what a worker holds of it runs to its end.",
         )
+    if matter.growing:
+        yield Reason(
+            code="growing",
+            sentence="More documents will be added to the job: upkeep carries a delete by filter "
+            "out in steps.",
+        )
     for holder in where.holders:
         yield _held_by(matter, holder)
     if where.queued:

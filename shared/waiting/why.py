@@ -42,6 +42,7 @@ def why_job(enquiry: Enquiry, job_id: str) -> tuple[Reason, ...]:
         error=f"{error.document}: {error.message}" if error else None,
         version=report.version,
         cancelled=report.cancelled_at is not None,
+        growing=report.growing,
         whereabouts=enquiry.waiting.whereabouts(job_id),
         workforce=_workforce(enquiry),
         estimate=enquiry.forecast.estimates([job_id]).get(job_id),

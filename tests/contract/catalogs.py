@@ -10,6 +10,7 @@ from shared.catalog import (
     SqlCollections,
     SqlDeadLetters,
     SqlInbox,
+    SqlMeasures,
     SqlPublications,
     SqlReading,
     SqlRecords,
@@ -72,6 +73,7 @@ class Catalog:
         self.versions = SqlVersions(self.database)
         self.chores = SqlChores(self.database)
         self.waiting = SqlWaiting(self.database)
+        self.measures = SqlMeasures(self.database)
         self.manifests: dict[str, Manifest] = {}
 
     def collection(self, name: str = "c", fingerprint: str = FINGERPRINT) -> Collection:

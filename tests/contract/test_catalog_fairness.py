@@ -212,6 +212,34 @@ def test_whatever_comes_and_goes_documents_are_served_as_in_a_plain_model(
     assert take(catalog, 1000) == model.take(1000)
 
 
+def test_a_steady_stream_of_urgent_documents_leaves_a_turn_for_others(catalog: Catalog) -> None:
+    catalog.send(submission(put("rebuild"), lane=Lane.REBUILD))
+    catalog.send(submission(*puts(2), lane=Lane.BULK))
+
+    def urgent(number: int) -> None:
+        catalog.send(submission(put(f"u{number}"), lane=Lane.INTERACTIVE))
+
+    order = []
+    for number in range(30):
+        urgent(number)
+        order += take(catalog, 1)
+
+    assert [name for name in order if name[0] != "u"] == ["d0", "d1", "rebuild"], order
+    assert [place for place, name in enumerate(order) if name[0] != "u"] == [8, 17, 26], "[turn]"
+
+
+def test_between_two_passes_only_urgent_documents_are_taken(catalog: Catalog) -> None:
+    catalog.send(submission(*puts(1), lane=Lane.BULK))
+    catalog.send(submission(*(put(f"u{number}") for number in range(9)), lane=Lane.INTERACTIVE))
+
+    for _ in range(9):
+        claim = catalog.claim(max_documents=1, max_lane=Lane.INTERACTIVE)
+        assert claim is not None
+        catalog.publish(claim)
+
+    assert catalog.claim(max_documents=1, max_lane=Lane.INTERACTIVE) is None
+
+
 def test_a_producer_that_was_idle_gets_no_credit(catalog: Catalog) -> None:
     catalog.send(of("idle", sized("first", 100)))
     catalog.send(of("busy", *(sized(f"b{number}", 100) for number in range(60))))

@@ -78,11 +78,17 @@ def test_the_first_load_is_stamped_once_for_all_versions_up_to_it(catalog: Catal
         catalog.index_all()
     collection = catalog.collections.get("c")
 
-    catalog.reading.loaded(collection.id, 2)
+    waited = catalog.reading.loaded(collection.id, 2)
     first = [one.first_loaded_at for one in catalog.records.versions("c", limit=9)]
-    catalog.reading.loaded(collection.id, 3)
+    once = catalog.reading.loaded(collection.id, 3)
+    never = catalog.reading.loaded(collection.id, 3)
     second = [one.first_loaded_at for one in catalog.records.versions("c", limit=9)]
 
+    assert len(waited) == 2
+    assert len(once) == 1
+    assert not never
+    assert all(0 <= seconds < 60 for seconds in (*waited, *once))
+    assert waited[0] >= waited[1], "the second was accepted after the first, and loaded with it"
     assert first[0] is None
     assert None not in first[1:]
     assert second[1:] == first[1:]

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from shared.catalog import whereabouts
-from shared.domain import JobKind, Lane, Load, NewDocument, State, Submission
+from shared.domain import JobFilter, JobKind, Lane, Load, NewDocument, State, Submission
 from shared.errors import JobNotFound
 from tests.contract.catalogs import RECORD, Catalog, put, puts, submission
 
@@ -63,6 +63,7 @@ def test_neither_the_count_nor_the_outline_reads_a_revision(catalog: Catalog) ->
     event.listen(engine, "before_cursor_execute", note)
     catalog.waiting.count(100)
     catalog.waiting.outline()
+    catalog.waiting.lanes()
     catalog.waiting.finished(10)
     catalog.waiting.holders()
 
@@ -73,6 +74,7 @@ def test_neither_the_count_nor_the_outline_reads_a_revision(catalog: Catalog) ->
 
 def test_the_outline_holds_all_that_waits_in_the_order_of_the_queue(catalog: Catalog) -> None:
     assert catalog.waiting.outline().stretches == ()
+    assert catalog.waiting.lanes() == []
 
     catalog.submit(*(sized(f"b{n}", 10 * n) for n in range(200)), lane=Lane.BULK)
     catalog.submit(sized("a", 5))
@@ -84,6 +86,13 @@ def test_the_outline_holds_all_that_waits_in_the_order_of_the_queue(catalog: Cat
     borders = [(one.lane, one.first, one.end) for one in outline.stretches]
     assert borders == sorted(borders)
     assert all(first < end for _, first, end in borders)
+    interactive, bulk = catalog.waiting.lanes()
+    assert (interactive.lane, interactive.load) == (
+        Lane.INTERACTIVE,
+        Load(documents=1, characters=5),
+    )
+    assert (bulk.lane, bulk.load + interactive.load) == (Lane.BULK, total(catalog))
+    assert 0 <= interactive.oldest_seconds <= bulk.oldest_seconds < 60
 
 
 def test_a_job_has_the_place_of_its_last_document_and_the_claims_of_others(
@@ -264,14 +273,14 @@ def test_jobs_are_found_by_kind(catalog: Catalog) -> None:
     waiting = catalog.submit(put("w")).job_id
 
     def found(kind: JobKind) -> set[str]:
-        return {job.id for job in catalog.records.jobs(limit=10, kind=kind)}
+        return {job.id for job in catalog.records.jobs(JobFilter(kind=kind), limit=10)}
 
     assert found(JobKind.WAITING) == {waiting}
     assert found(JobKind.RUNNING) == {running}
     assert found(JobKind.DONE) == {done, cancelled}
     assert found(JobKind.CANCELLED) == {cancelled}
     assert found(JobKind.FAILED) == set()
-    assert len(catalog.records.jobs(limit=1, kind=JobKind.DONE)) == 1
+    assert len(catalog.records.jobs(JobFilter(kind=JobKind.DONE), limit=1)) == 1
 
 
 def test_a_job_with_a_failed_document_is_found_as_failed(catalog: Catalog) -> None:
@@ -281,4 +290,5 @@ def test_a_job_with_a_failed_document_is_found_as_failed(catalog: Catalog) -> No
         catalog.claims.reap(worker=worker, max_crashes=2)
 
     assert catalog.states(job) == {State.FAILED: 1}
-    assert [one.id for one in catalog.records.jobs(limit=5, kind=JobKind.FAILED)] == [job]
+    (failed,) = catalog.records.jobs(JobFilter(kind=JobKind.FAILED), limit=5)
+    assert failed.id == job

@@ -65,6 +65,7 @@ class Account:
         """Look documents of a message without a key up, as a person would; note their jobs."""
         for name, said in texts.items():
             job = self.world.records.document("c", name).job_id
+            assert job is not None
             self.ledger.acknowledge(job, documents_of({name: said}))
 
     def settle(self) -> None:

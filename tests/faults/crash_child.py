@@ -4,14 +4,17 @@ import sys
 from pathlib import Path
 
 from shared import failpoints
+from shared.catalog import SqlDiscards
 from shared.domain import IndexRule, Policy
 from shared.settings import MergeSettings
 from shared.trust.purging import purge
 from shared.trust.repairing import repair
 from shared.upkeep.garbage import collect
 from shared.upkeep.merging import merge_next, relay_next
+from shared.upkeep.removing import remove_next
 from shared.versions.restoring import restore
 from tests.keeping import keeper_of
+from tests.receiver import catalog_of, messenger_of
 from tests.shelves import shelf_of
 from tests.trust import examine, purger_of, repairer_of, shift_of
 from tests.worlds import World
@@ -56,7 +59,22 @@ def rebuild(world: World) -> None:
     repair(repairer_of(world, shift=shift), world.collections.get("c"), damages)
 
 
+def deliver(world: World) -> None:
+    """Tell webhooks what happened, under a lease that soon runs out."""
+    with messenger_of(world.folder, lease_seconds=0.3) as messenger:
+        messenger.deliver()
+
+
+def remove(world: World) -> None:
+    """Remove deleted collections for good."""
+    with catalog_of(world.folder) as database:
+        while remove_next(SqlDiscards(database), world.store, deleted_days=0):
+            pass
+
+
 WORKS = {
+    "deliver": deliver,
+    "remove": remove,
     "index": index,
     "relay": lay_out,
     "collect": clear,

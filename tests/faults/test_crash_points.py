@@ -114,6 +114,8 @@ DIES_IN = {
     "load": "tests/integration/test_backups.py",
     "intake": "tests/integration/test_intake_process.py",
     "web": "tests/integration/test_web_process.py",
+    "discard": "tests/faults/test_telling_crashes.py",
+    "webhook": "tests/faults/test_telling_crashes.py",
 }
 """Where a process dies at the points of a group."""
 ROOT = Path(__file__).resolve().parents[2]

@@ -36,6 +36,7 @@ def test_assertions_are_named_by_a_tag() -> None:
     assert [one.name for one in MUTANTS if not one.assertion.startswith("\\[")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_a_mutant_is_killed_by_its_assertion() -> None:
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""A short storm in each test run; `./run storm` is the long one."""
+"""A short storm on each backend; `./run storm` is the long one."""
 
 from pathlib import Path
 
@@ -10,15 +10,9 @@ from tests.faults.storm import run_storm
 _SHORT = 200  # documents
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(
-    "backend",
-    [
-        "embedded",
-        pytest.param("postgresql-redis", marks=pytest.mark.slow),
-        pytest.param("postgresql-rabbitmq", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("backend", ["embedded", "postgresql-redis", "postgresql-rabbitmq"])
 def test_whatever_is_killed_each_acknowledged_document_is_indexed_exactly_once(
     tmp_path: Path, backend: str
 ) -> None:

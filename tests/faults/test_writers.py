@@ -142,6 +142,7 @@ def test_what_sixteen_writers_in_threads_were_told_is_there(world: World) -> Non
     assert all(done), f"merged, re-laid, restored, let go: {done}"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("database_url", BOTH, indirect=True)
 def test_what_sixteen_writers_in_four_processes_were_told_is_there(

@@ -12,6 +12,7 @@ import pytest
 from shared import queue
 from shared.domain import State
 from shared.encoder import ModelStore, pull
+from shared.errors import BrokerUnavailable
 from shared.ingest import parse_submission
 from shared.queue import CeleryBell
 from shared.services import Services, migrate, open_services
@@ -110,6 +111,7 @@ def home(tmp_path: Path) -> Iterator[Services]:
     services.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_worker_hears_the_bell_also_after_the_broker_was_killed(
     home: Services, rabbit: RabbitServer
@@ -148,3 +150,19 @@ def test_a_worker_hears_the_bell_also_after_the_broker_was_killed(
         wait_until(rung)
         bell.close()
         assert worker.stop() == 0
+
+
+def test_a_queue_that_another_client_declared_differently_is_named(rabbit: RabbitServer) -> None:
+    with rabbit.connect() as connection:
+        channel: Any = connection.channel()
+        channel.queue_declare(INDEX_QUEUE, durable=True, auto_delete=False)
+    with pytest.raises(BrokerUnavailable, match=rf"(?s)'{INDEX_QUEUE}'.*PRECONDITION_FAILED"):
+        queue.check_queues(rabbit.lamina_url, "lamina.submit")
+
+    rabbit.forget(INDEX_QUEUE)
+    with pytest.raises(BrokerUnavailable, match=r"lamina\.submit"):
+        queue.check_queues(rabbit.lamina_url, "lamina.submit")
+    with rabbit.connect() as connection:
+        channel = connection.channel()
+        channel.queue_declare("lamina.submit", durable=True, auto_delete=False)
+    assert queue.check_queues(rabbit.lamina_url, "lamina.submit") == 0

@@ -24,6 +24,7 @@ from tests.golden import ACCEPTED, golden
 from tests.golden.malformed import MALFORMED, PAYLOAD, envelope
 from tests.rabbit_server import RabbitServer
 from tests.worlds import LIMITS, Cramped, World
+from workers.intake import amqp_source
 from workers.intake.amqp_outlet import AmqpOutlet
 from workers.intake.amqp_source import AmqpQueue, AmqpSource
 from workers.intake.delivery import Delivery
@@ -458,9 +459,13 @@ def test_while_the_disk_is_nearly_full_messages_stay_in_the_queue(
     assert desk.take_all(1) == 1
 
 
-def test_a_batch_stops_before_it_is_too_large_for_memory(desk: Desk, producer: Producer) -> None:
+def test_a_batch_stops_before_it_is_too_large_for_memory(
+    desk: Desk, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only its size may end the batch, however slowly the next message comes.
+    monkeypatch.setattr(amqp_source, "_MORE_SECONDS", 10)
     producer.push(*(b"x" * 12_000_000 for _ in range(4)))
-    assert len(desk.source.take(200, timeout_seconds=5)) == 3
+    assert len(desk.source.take(200, timeout_seconds=10)) == 3
     desk.source.close()
 
 

@@ -129,6 +129,7 @@ def test_a_kill_at_any_point_neither_loses_nor_doubles(home: World, rabbit: Rabb
     assert len(home.refused()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_broker_that_is_killed_with_messages_in_flight_loses_and_doubles_none(
     home: World, rabbit: RabbitServer
@@ -153,6 +154,7 @@ def test_a_broker_that_is_killed_with_messages_in_flight_loses_and_doubles_none(
     assert rabbit.waiting(QUEUE) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_two_intakes_of_which_one_is_killed_lose_and_double_nothing(
     home: World, rabbit: RabbitServer

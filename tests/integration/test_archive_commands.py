@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.settings import child_environment
+from tests.command_line import run_command
 from tests.worlds import World
 
 
@@ -24,16 +24,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def lamina(folder: Path, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a command on the data folder *folder*, from another working folder."""
-    done = subprocess.run(
-        [sys.executable, "-m", "shared.cli", *map(str, words)],
-        cwd=folder,
-        env=child_environment(
-            LAMINA_DATA_DIR=str(folder), PYTHONPATH=str(Path(__file__).resolve().parents[2])
-        ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = child_environment(LAMINA_DATA_DIR=str(folder))
+    done = run_command(*map(str, words), environment=environment, folder=folder)
     assert done.returncode == code, done.stderr
     return done
 

@@ -282,13 +282,13 @@ CRASHES = (
     "publish.committed:1",
     "publish.committed:2",
 )
-QUICK = (("importer", "import.segment_written:1"), ("workers", "publish.committed:1"))
+QUICK = ("workers", "publish.committed:1")
 
 
 @pytest.mark.parametrize(
     ("who", "point"),
     [
-        pytest.param(who, point, marks=() if (who, point) in QUICK else pytest.mark.slow)
+        pytest.param(who, point, marks=() if (who, point) == QUICK else pytest.mark.slow)
         for who in ("importer", "workers")
         for point in CRASHES
     ],

@@ -15,10 +15,10 @@ import redis
 from kombu import Connection
 
 from shared.cli import adding
-from shared.cli.client import Client
 from shared.cli.jsonlines import Line
 from shared.cli.sending import Batch, Sender
 from shared.cli.waiting import Tracker
+from shared.client import Client
 from shared.transfer.foreign import Consignment, import_rows
 from shared.waiting.admission import GuardedInbox
 from shared.waiting.backlog import Backlog
@@ -275,6 +275,7 @@ def test_an_intake_stops_taking_from_redis_stays_small_and_goes_on_by_itself(
     assert set(world.live_documents().values()) == {1}
 
 
+@pytest.mark.slow
 def test_an_intake_gives_back_what_it_may_not_take_from_rabbitmq(
     tmp_path: Path, rabbit: RabbitServer, world: World
 ) -> None:

@@ -483,8 +483,8 @@ def test_a_damaged_copy_is_replaced_by_the_next_save(small: World, tmp_path: Pat
 # --- kill -9 --------------------------------------------------------------------------------------
 
 SAVING = (
-    "backup.catalog_written",
-    "backup.file_written:1",
+    pytest.param("backup.catalog_written", marks=pytest.mark.slow),
+    pytest.param("backup.file_written:1", marks=pytest.mark.slow),
     "backup.file_written:4",
     "backup.switched",
 )

@@ -42,6 +42,7 @@ def test_nothing_gets_in(site: Site, kind: Callable[[Site], Iterator[Attempt]]) 
     assert len(rows) >= FEWEST[kind.__name__]
 
 
+@pytest.mark.slow
 def test_nothing_gets_in_by_raw_bytes(tmp_path: Path) -> None:
     rows = over_sockets(tmp_path / "server")
 

@@ -197,3 +197,40 @@ def test_installed_models_are_listed(lamina: RunningLamina) -> None:
     assert [model["name"] for model in succeed(lamina, "models", "list")] == [
         "sentence-transformers/all-MiniLM-L6-v2"
     ]
+
+
+def test_documents_are_listed_changed_and_deleted(lamina: RunningLamina) -> None:
+    succeed(lamina, "collections", "create", "herd", "--chunking", "none")
+    lines = b"".join(
+        json.dumps(
+            {"id": f"cow/{number}", "text": f"cow {number}", "metadata": {"age": number}}
+        ).encode()
+        + b"\n"
+        for number in range(4)
+    )
+    succeed(lamina, "add", "-", "-c", "herd", stdin=lines)
+
+    job = succeed(lamina, "documents", "set", "cow/1", '{"age": 9, "ill": true}', "-c", "herd")
+    wait_for_job(lamina, job["job"]["id"])
+    shown = succeed(lamina, "documents", "show", "cow/1", "-c", "herd")
+    old = succeed(lamina, "documents", "list", "-c", "herd", "--filter", "age >= 3")
+    unasked = lamina.run("documents", "delete", "-c", "herd", "--filter", "age >= 3")
+    gone = succeed(lamina, "documents", "delete", "-c", "herd", "--filter", "age >= 3", "--yes")
+    wait_for_job(lamina, gone["job"]["id"])
+    left = succeed(lamina, "documents", "list", "-c", "herd", "--status", "indexed", "--limit", "1")
+    wrong = lamina.run("documents", "set", "cow/0", "[]", "-c", "herd")
+
+    assert shown["metadata"] == {"age": 9, "ill": True}
+    assert [one["id"] for one in old] == ["cow/1", "cow/3"]
+    assert unasked.returncode == 2
+    assert "2 documents would be" in unasked.stderr
+    assert [one["id"] for one in left] == ["cow/0"]
+    assert wrong.returncode == 2
+    assert "must be a JSON object" in wrong.stderr
+
+
+def wait_for_job(lamina: RunningLamina, job: str) -> None:
+    deadline = time.monotonic() + 60
+    while not succeed(lamina, "jobs", "show", job)["finished"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from shared.domain import ChoreKind, Damage, FindingKind
 from shared.errors import Busy
 from shared.trust.checking import check, scrub_next
 from shared.upkeep.chores import Duty
+from tests.command_line import run_command
 from tests.fakes.encoder import HashEncoder
 from tests.keeping import database_of, live_versions
 from tests.trust import (
@@ -184,14 +184,8 @@ def test_the_scrub_takes_turns_and_finds_damage(world: World) -> None:
 
 def fsck(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `lamina fsck` on the installation in *folder*, where no model is installed."""
-    return subprocess.run(
-        [sys.executable, "-m", "shared.cli", "fsck", *options],
-        env={**os.environ, "LAMINA_DATA_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {**os.environ, "LAMINA_DATA_DIR": str(folder)}
+    return run_command("fsck", *options, environment=environment, folder=folder)
 
 
 def test_the_command_tells_and_repairs(tmp_path: Path) -> None:

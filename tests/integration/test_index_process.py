@@ -54,6 +54,7 @@ def connected(process: WorkerProcess, times: int) -> bool:
     return process.said.count("Connected to redis") == times
 
 
+@pytest.mark.slow
 def test_without_a_broker_it_indexes_by_looking(home: Services) -> None:
     with index(home, NOBODY, poll_seconds=0.2) as process:
         process.wait_until_ready()

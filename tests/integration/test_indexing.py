@@ -182,6 +182,22 @@ def test_urgent_work_passes_between_two_passes_of_a_bulk_claim(world: World) -> 
     assert world.head().version == 2
 
 
+def test_a_steady_stream_of_urgent_work_does_not_hold_a_bulk_claim_up(world: World) -> None:
+    world.encoder.pass_rows = 1
+    bulk = world.add(*({"id": f"b{n}", "text": f"bulk {n}"} for n in range(4)), lane=Lane.BULK)
+    posted: list[Receipt] = []
+
+    def post() -> None:
+        assert len(posted) < 20, "the bulk claim does not get on"
+        posted.append(world.add({"id": f"u{len(posted)}", "text": f"urgent {len(posted)}"}))
+
+    world.encoder.on_pass = post
+    index_next(world.bench)
+
+    assert world.records.job(bulk.job_id).counts[State.INDEXED] == 4
+    assert world.records.job(posted[2].job_id).counts[State.INDEXED] == 1
+
+
 def test_a_worker_that_shall_stop_gives_back_what_it_has_not_encoded(world: World) -> None:
     world.encoder.pass_rows = 1
     receipt = world.add(*({"id": f"d{n}", "text": f"text {n}"} for n in range(4)))

@@ -9,7 +9,16 @@ import pytest
 import redis
 from celery import Celery
 
-from shared.domain import Chunking, Metric, Receipt, ReceiptEntry, Rejection, SpaceDraft, Submission
+from shared.domain import (
+    Amendment,
+    Chunking,
+    Metric,
+    Receipt,
+    ReceiptEntry,
+    Rejection,
+    SpaceDraft,
+    Submission,
+)
 from shared.errors import BrokerUnavailable, CatalogUnavailable, OutOfSpace
 from shared.messages import MessageLimits
 from shared.upkeep.room import Room
@@ -290,6 +299,9 @@ class FailingInbox:
 
     def accept(self, submission: Submission, *, hold_seconds: float = 0.0) -> Receipt:
         return self.world.inbox.accept(submission, hold_seconds=hold_seconds)
+
+    def amend(self, amendment: Amendment) -> Receipt:
+        return self.world.inbox.amend(amendment)
 
     def take(self, letters: Sequence[Submission | Rejection]) -> Sequence[Receipt | Rejection]:
         if self.away:

@@ -433,6 +433,7 @@ def merge_two(world: World) -> None:
     assert merge_next(eager)
 
 
+@pytest.mark.slow
 def test_a_relay_of_which_nothing_is_left_is_given_up(large: World) -> None:
     before = large.head().version
     large.collections.configure("c", index=IndexRule(policy=Policy.SQ8))

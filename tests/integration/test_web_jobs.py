@@ -8,8 +8,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from shared.cli import asking, client, jobs
+from shared.cli import configuration
 from shared.cli.commands import app
+from shared.client import Client
 from shared.domain import Condition, State
 from shared.errors import BrokerUnavailable
 from shared.queue import BrokerMessages
@@ -236,11 +237,10 @@ def terminal(lamina: Installation, monkeypatch: pytest.MonkeyPatch) -> CliRunner
     """A command line whose requests go to the application."""
     transport = httpx.WSGITransport(app=lamina.app)
 
-    def open_client(_settings: object) -> client.Client:
-        return client.Client(httpx.Client(transport=transport, base_url="http://127.0.0.1"))
+    def connect() -> Client:
+        return Client(httpx.Client(transport=transport, base_url="http://127.0.0.1"))
 
-    for module in (asking, jobs):
-        monkeypatch.setattr(module.Client, "open", open_client)
+    monkeypatch.setattr(configuration, "connect", connect)
     return CliRunner()
 
 

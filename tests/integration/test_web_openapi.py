@@ -35,7 +35,7 @@ def test_every_route_of_the_api_is_documented(
     routes = {
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in lamina.app.url_map.iter_rules()
-        if rule.rule.startswith(("/api/v1", "/livez", "/readyz"))
+        if rule.rule.startswith(("/api/v1", "/livez", "/readyz", "/version", "/metrics"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
@@ -89,6 +89,7 @@ def test_answers_are_what_the_document_says(lamina: Installation, document: dict
         "/api/v1/encoders": "/api/v1/encoders",
         "/api/v1/status": "/api/v1/status",
         "/readyz": "/readyz",
+        "/version": "/version",
     }
     for path, address in answers.items():
         response = lamina.client().get(address)

@@ -11,6 +11,7 @@ from shared.settings import Settings
 from tests.unit.web.installation import Installation
 
 ROOT = Path(__file__).resolve().parents[2]
+HEALTH = ("/livez", "/readyz", "/version", "/metrics")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -54,7 +55,7 @@ def test_readme_lists_every_route_of_the_api(tmp_path: Path) -> None:
             for rule in installation.app.url_map.iter_rules()
             for method in rule.methods or ()
             if method not in ("HEAD", "OPTIONS")
-            and (rule.rule.startswith("/api/v1") or rule.rule in ("/livez", "/readyz"))
+            and (rule.rule.startswith("/api/v1") or rule.rule in HEALTH)
         }
     listed = {
         re.sub(r"\{[^}]+\}", "{}", row)

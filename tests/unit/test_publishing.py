@@ -18,6 +18,7 @@ def revision(number: int, kind: RevisionKind = RevisionKind.PUT, content: str = 
         text_sha256="t",
         lane=Lane.BULK,
         crashes=0,
+        job_id="j",
     )
 
 

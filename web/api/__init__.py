@@ -5,11 +5,16 @@ from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.types import SecuritySchemesDict
 from flask_wtf.csrf import CSRFProtect
 
+from web import metrics
 from web.api import (
+    aliases,
     audit,
+    bulk,
     collections,
     dead_letters,
     documents,
+    events,
+    health,
     jobs,
     keys,
     maintenance,
@@ -17,6 +22,7 @@ from web.api import (
     search,
     system,
     versions,
+    webhooks,
     why,
 )
 
@@ -33,18 +39,23 @@ SECURITY_SCHEMES: SecuritySchemesDict = {
 }
 _BLUEPRINTS = (
     collections.blueprint,
+    aliases.blueprint,
+    webhooks.blueprint,
     versions.blueprint,
     documents.blueprint,
+    bulk.blueprint,
     search.blueprint,
     jobs.blueprint,
     why.blueprint,
+    events.blueprint,
     receipts.blueprint,
     dead_letters.blueprint,
     maintenance.blueprint,
     keys.blueprint,
     audit.blueprint,
     system.blueprint,
-    system.health,
+    health.blueprint,
+    metrics.blueprint,
 )
 
 

@@ -7,7 +7,7 @@ from werkzeug.exceptions import Forbidden
 
 from shared.dead_letters import dismiss, dismiss_some, replay, replay_some
 from shared.domain import DeadLetter, DeadLetterContent, DeadLetterId, Replay, Scope
-from shared.errors import DeadLetterNotFound, Fault, InvalidRequest
+from shared.errors import CollectionNotFound, DeadLetterNotFound, Fault, InvalidRequest
 from shared.services import open_dead_letter_office
 from web.access import caller, require
 from web.api.models.base import JobLink
@@ -105,7 +105,9 @@ def _check_collection(collection: str | None) -> None:
         return
     if collection is None:
         raise Forbidden("The key is bound to collections: name one of them as `collection`.")
-    require(Scope.WRITE, collection)
+    # Refused messages keep the name that they came with, so an alias is no name for them.
+    if require(Scope.WRITE, collection) != collection:
+        raise CollectionNotFound(f"No collection is called {collection!r}.")
 
 
 def _check_meant(*, is_empty: bool, everything: bool) -> None:

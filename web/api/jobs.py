@@ -19,14 +19,17 @@ blueprint = make_blueprint("jobs", "Submissions and how far they are.")
 @blueprint.get("/jobs", responses={200: JobList, **problem_responses(404)})
 def get_jobs(query: JobsQuery) -> Response:
     """List the newest jobs, without their errors and warnings."""
+    which = query.to_filter()
     jobs = gathered(
-        lambda name: services().records.jobs(limit=query.limit, collection=name, kind=query.status),
+        lambda name: services().records.jobs(which, limit=query.limit + 1, collection=name),
         wanted=query.collection,
-        order=lambda job: (-job.accepted_at, job.id),
-        limit=query.limit,
+        order=_newest_first,
+        limit=query.limit + 1,
     )
-    estimates = services().forecast.estimates([job.id for job in jobs if not job.finished])
-    return answer(JobList(jobs=[_shape(job, estimates) for job in jobs]))
+    shown = jobs[: query.limit]
+    estimates = services().forecast.estimates([job.id for job in shown if not job.finished])
+    shapes = [_shape(job, estimates) for job in shown]
+    return answer(JobList.of(shapes, shown[-1] if len(jobs) > len(shown) else None))
 
 
 @blueprint.get("/jobs/<job_id>", responses={200: JobShape, **problem_responses(404)})
@@ -49,6 +52,11 @@ def post_job_cancel(path: JobPath, body: Nothing) -> Response:  # noqa: ARG001 -
     return answer(
         Cancelled(cancelled=cancelled, under_way=job.counts.get(State.CLAIMED, 0), job=job)
     )
+
+
+def _newest_first(job: JobReport) -> tuple[float, tuple[int, ...]]:
+    """Order jobs as the catalog does: by time, then by id, both falling."""
+    return -job.accepted_at, tuple(-ord(one) for one in job.id)
 
 
 def _look(job_id: str) -> JobShape:

@@ -75,8 +75,8 @@ def get_damages(query: DamagesQuery) -> Response:
     """List damaged files; `lamina fsck --repair` makes them anew."""
     collection_id = None
     if query.collection is not None:
-        require(Scope.SEARCH, query.collection)
-        collection_id = services().collections.get(query.collection).id
+        name = require(Scope.SEARCH, query.collection)
+        collection_id = services().collections.get(name).id
     shapes = damage_shapes(services().chores.damages(collection_id))
     return answer(DamageList(damages=visible(shapes, lambda one: one.collection)))
 

@@ -17,8 +17,8 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _ANY_ERROR = (400, 401, 403, 404, 405, 409, 410, 413, 415, 421, 422, 429, 500, 503)
 
 
-def make_blueprint(name: str, about: str) -> APIBlueprint:
-    """Return the blueprint of one noun."""
+def make_blueprint(name: str, about: str, *, json_bodies: bool = True) -> APIBlueprint:
+    """Return the blueprint of one noun; its bodies are JSON objects, or for its views to check."""
     blueprint = APIBlueprint(
         name,
         f"web.api.{name}",
@@ -27,7 +27,8 @@ def make_blueprint(name: str, about: str) -> APIBlueprint:
         abp_security=[{"bearer": []}, {}],
         abp_responses=problem_responses(401, 403, 422, 429, 500, 503),
     )
-    blueprint.before_request(_check_body)
+    if json_bodies:
+        blueprint.before_request(_check_body)
     return blueprint
 
 

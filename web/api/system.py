@@ -1,19 +1,14 @@
-"""`/status`, `/encoders`, `/claims`, `/schemas`, and whether the process is well."""
+"""`/status`, `/encoders`, `/claims`, `/schemas`."""
 
 from collections import Counter
-from collections.abc import Sequence
-from http import HTTPStatus
 from importlib.resources import files
-from typing import cast
 
 from flask import Response, current_app
-from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 from werkzeug.exceptions import NotFound
 
-from shared.domain import Chore, ChoreState, Damage, rfc3339
-from shared.errors import Retryable
+from shared.domain import Chore, ChoreState, rfc3339
 from shared.ports import Chores
+from shared.waiting.forecast import ALIVE_SECONDS
 from web.access import caller, visible
 from web.api.maintenance import chore_shapes
 from web.api.models.collections import CollectionShape
@@ -23,19 +18,15 @@ from web.api.models.system import (
     ClaimsQuery,
     EncoderList,
     EncoderShape,
-    Health,
+    ProcessShape,
     SchemaPath,
     Status,
     TroubleShape,
 )
 from web.api.routing import answer, make_blueprint, problem_responses
-from web.background import ALIVE_SECONDS, Background
 from web.context import services
 
 blueprint = make_blueprint("system", "The installation itself.")
-health = APIBlueprint(
-    "health", __name__, abp_tags=[Tag(name="health", description="For load balancers.")]
-)
 
 _MOST_CHORES = 100
 _MOST_COUNTED = 10_000
@@ -52,6 +43,7 @@ def get_status() -> Response:
     ids = {one.collection.id for one in stats}
     status = Status(
         processes=dict(Counter(one.kind for one in alive)),
+        alive=[ProcessShape.of(one) for one in alive],
         troubles=[TroubleShape.of(one) for one in alive if one.condition.trouble],
         backlog=Backlog(
             pending=int(backlog.get("pending", 0)),
@@ -91,51 +83,9 @@ def get_schema(path: SchemaPath) -> Response:
     raise NotFound("No schema has this name.")
 
 
-@health.get("/livez", responses={200: Health})
-def livez() -> Response:
-    """Say that the process answers."""
-    return answer(Health(ready=True, reasons=[], warnings=[]))
-
-
-@health.get("/readyz", responses={200: Health, 503: Health})
-def readyz() -> Response:
-    """Say whether the process can serve searches and take documents in, and why not."""
-    reasons, warnings = [], []
-    background = cast("Background", current_app.extensions["background"])
-    if problem := background.warm_up.problem:
-        reasons.append(problem)
-    if problem := services().snapshots.problem:
-        # Searches go on: were this a reason, every replica would be taken out at once.
-        warnings.append(f"The index cannot be followed: {problem}")
-    try:
-        alive = services().roster.processes(within_seconds=ALIVE_SECONDS)
-        if not any(one.kind == "index" for one in alive):
-            warnings.append("No index worker is alive: documents are accepted but wait.")
-        # Searches do not need them, so this is no reason to be unready.
-        warnings += [
-            f"{one.kind} {one.name}: {one.condition.trouble}"
-            for one in alive
-            if one.condition.trouble and one.kind != "web"
-        ]
-        if damages := services().chores.damages():
-            warnings.append(_damaged(damages))
-    except Retryable as error:
-        reasons.append(f"{error.title}: {error.detail}")
-    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-    return answer(Health(ready=not reasons, reasons=reasons, warnings=warnings), status)
-
-
 def _active(chores: Chores) -> list[Chore]:
     newest = chores.chores(limit=_MOST_CHORES)
     return [one for one in newest if one.state is ChoreState.ACTIVE]
-
-
-def _damaged(damages: Sequence[Damage]) -> str:
-    collections = {one.collection_id for one in damages}
-    return (
-        f"{len(damages)} damaged file(s) in {len(collections)} collection(s). Nothing reads them; "
-        "searches go on with the last good version. `lamina fsck --repair` makes them anew."
-    )
 
 
 def _with_times(claim: dict[str, object]) -> dict[str, object]:

@@ -24,6 +24,6 @@ def get_why(query: WhyQuery) -> Response:
     if query.key is not None:
         require_receipts(query.key)
         return answer(WhyShape.of(why_key(enquiry, query.key)))
-    require(Scope.SEARCH, query.collection or "")
-    reasons = why_document(enquiry, query.collection or "", query.document or "")
+    collection = require(Scope.SEARCH, query.collection or "")
+    reasons = why_document(enquiry, collection, query.document or "")
     return answer(WhyShape.of(reasons))

@@ -62,7 +62,7 @@ def post() -> ResponseReturnValue:
 
 
 def _accept(values: dict[str, str]) -> Receipt:
-    require(Scope.WRITE, values["collection"])
+    collection = require(Scope.WRITE, values["collection"])
     document: dict[str, Json] = {
         "id": values["id"].strip() or None,
         "title": values["title"].strip(),
@@ -70,7 +70,7 @@ def _accept(values: dict[str, str]) -> Receipt:
         "metadata": _metadata(values["metadata"]),
     }
     submission = parse_submission(
-        [document], services().limits, collection=values["collection"], source=SOURCE
+        [document], services().limits, collection=collection, source=SOURCE
     )
     return submit(services().inbox, services().bell, submission)
 

@@ -48,7 +48,7 @@ def index() -> ResponseReturnValue:
 
 
 def _search(collection: str, query: str) -> SearchResult:
-    require(Scope.SEARCH, collection)
+    collection = require(Scope.SEARCH, collection)
     values = request.args
     return search(
         services().searcher,

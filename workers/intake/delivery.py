@@ -1,7 +1,8 @@
 """Bring messages into the catalog: parse each, commit all, reply, then forget them."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import structlog
@@ -9,6 +10,8 @@ import structlog
 from shared.domain import Lane, Receipt, Rejection, Submission
 from shared.errors import Retryable
 from shared.failpoints import reach
+from shared.measures.instruments import MESSAGES
+from shared.measures.tally import Tally
 from shared.messages import MessageLimits, parse
 from shared.ports import Bell, Inbox
 from shared.replies import make_replies
@@ -38,6 +41,7 @@ class Delivery:
     limits: MessageLimits
     queue: str
     """Name of the source in receipts: `queue:…`."""
+    tally: Tally = field(default_factory=Tally)
 
     def deliver(self, limit: int, *, timeout_seconds: float) -> int:
         """Bring up to *limit* messages into the catalog; return how many.
@@ -65,7 +69,7 @@ class Delivery:
         self._reply([letter for _, letter in new], answers)
         self._reply(kept, kept)
         self.source.done(messages)
-        _report(answers)
+        self._report(answers)
         return len(messages)
 
     def recover(self) -> int:
@@ -148,6 +152,23 @@ class Delivery:
             for entry in self.inbox.receipts(letter.key)
         )
 
+    def _report(self, answers: Sequence[Receipt | Rejection]) -> None:
+        """Say and count what became of messages: jobs by their ids, rejections by their keys."""
+        jobs = [one.job_id for one in answers if isinstance(one, Receipt)]
+        ended = Counter(_outcome(one) for one in answers)
+        for outcome, count in ended.items():
+            self.tally.add(MESSAGES, count, outcome=outcome)
+        for one in answers:
+            if isinstance(one, Rejection):
+                _log.warning("message_rejected", reason=one.reason, detail=one.detail, key=one.key)
+        _log.info("messages_taken", jobs=jobs, **ended)
+
+
+def _outcome(answer: Receipt | Rejection) -> str:
+    if isinstance(answer, Rejection):
+        return "rejected"
+    return "repeated" if answer.repeated else "accepted"
+
 
 def _key(message: RawMessage) -> str:
     return f"push:{message.receipt}"
@@ -155,15 +176,3 @@ def _key(message: RawMessage) -> str:
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__} in Lamina; its log says more."
-
-
-def _report(answers: Sequence[Receipt | Rejection]) -> None:
-    accepted = 0
-    for answer in answers:
-        if isinstance(answer, Receipt):
-            accepted += 1
-        else:
-            _log.warning(
-                "message_rejected", reason=answer.reason, detail=answer.detail, key=answer.key
-            )
-    _log.info("messages_taken", accepted=accepted, rejected=len(answers) - accepted)

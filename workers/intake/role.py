@@ -41,6 +41,7 @@ def run(settings: Settings, name: str) -> int:
     _run(make_delivery(services, source, replies), pulse)
     replies.close()
     source.close()
+    pulse.close()
     services.close()
     return 0
 
@@ -89,6 +90,7 @@ def make_delivery(services: Services, source: Source, replies: Replies) -> Deliv
         replies=replies,
         limits=message_limits(services.settings),
         queue=f"queue:{services.settings.broker.queue}",
+        tally=services.tally,
     )
 
 

@@ -4,14 +4,17 @@ Ids that leave the database (revisions, documents, claims, vectors) are never re
 """
 
 from shared.catalog.tables.content import (
+    AliasRow,
     ChunkRow,
     CollectionRow,
     DocumentRow,
     RevisionRow,
     SpaceRow,
 )
+from shared.catalog.tables.events import DeliveryRow, EventRow, WebhookRow
 from shared.catalog.tables.fields import FieldRow
 from shared.catalog.tables.keys import ApiKeyRow, AuditRow, SignOutRow
+from shared.catalog.tables.measures import MeasureRow
 from shared.catalog.tables.publishing import (
     AttemptRow,
     CounterRow,
@@ -27,6 +30,7 @@ from shared.catalog.tables.row import (
     BURIED,
     CLAIMED,
     COUNTERS,
+    EVENT_COUNTER,
     EXPIRED,
     HEAD_COUNTER,
     KEPT_STATES,
@@ -39,6 +43,7 @@ from shared.catalog.tables.row import (
 from shared.catalog.tables.upkeep import ChoreRow, DamageRow, RecallRow
 from shared.catalog.tables.work import (
     ClaimRow,
+    DeletionRow,
     FlowRow,
     JobRow,
     KeyRow,
@@ -52,6 +57,7 @@ __all__ = [
     "BURIED",
     "CLAIMED",
     "COUNTERS",
+    "EVENT_COUNTER",
     "EXPIRED",
     "HEAD_COUNTER",
     "KEPT_STATES",
@@ -59,6 +65,7 @@ __all__ = [
     "PENDING",
     "VECTOR_COUNTER",
     "WAITING_STATES",
+    "AliasRow",
     "ApiKeyRow",
     "AttemptRow",
     "AuditRow",
@@ -68,7 +75,10 @@ __all__ = [
     "CollectionRow",
     "CounterRow",
     "DamageRow",
+    "DeletionRow",
+    "DeliveryRow",
     "DocumentRow",
+    "EventRow",
     "FieldRow",
     "FlowRow",
     "HeadRow",
@@ -76,6 +86,7 @@ __all__ = [
     "KeyRow",
     "LeaseRow",
     "LivenessRow",
+    "MeasureRow",
     "PassRow",
     "ProcessRow",
     "RecallRow",
@@ -87,4 +98,5 @@ __all__ = [
     "SpaceRow",
     "TagRow",
     "VersionRow",
+    "WebhookRow",
 ]

@@ -14,6 +14,7 @@ class CollectionRow(Row):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    """What nobody can be called, while it is deleted."""
     created_at: Mapped[float]
     index_policy: Mapped[str] = mapped_column(server_default=text("'auto'"))
     recall_target: Mapped[float] = mapped_column(server_default=text("0.95"))
@@ -21,6 +22,20 @@ class CollectionRow(Row):
     retention_versions: Mapped[int] = mapped_column(server_default=text("20"))
     retention_days: Mapped[float] = mapped_column(server_default=text("7"))
     retention_thinned: Mapped[bool] = mapped_column(server_default=true())
+    deleted_at: Mapped[float | None]
+    deleted_name: Mapped[str | None]
+    """What it was called; NULL once it cannot be recovered any more."""
+
+
+class AliasRow(Row):
+    """Another name for a collection; no collection has it."""
+
+    __tablename__ = "aliases"
+    __table_args__ = (Index(None, "collection_id"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id"))
+    created_at: Mapped[float]
 
 
 class SpaceRow(Row):

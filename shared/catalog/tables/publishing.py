@@ -151,7 +151,7 @@ class LivenessRow(Row):
 
 
 class CounterRow(Row):
-    """A number that only grows: `head` moves with every head, `vector` is the last id given."""
+    """A number that only grows: `head` moves with every head, others are the last id given."""
 
     __tablename__ = "counters"
 

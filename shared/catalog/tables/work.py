@@ -13,6 +13,7 @@ class JobRow(Row):
     __table_args__ = (
         Index(None, "accepted_at"),
         Index(None, "collection_id", "accepted_at"),
+        partial("ix_jobs_unfinished", "accepted_at", "id", where="finished_at IS NULL"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -25,6 +26,29 @@ class JobRow(Row):
     cancelled_at: Mapped[float | None]
     extra: Mapped[str | None]
     """JSON object of fields that came with it and mean nothing here; NULL for none."""
+    finished_at: Mapped[float | None]
+    """When it was noticed, and told, that nothing of it waits any more; see `telling.py`."""
+
+
+class DeletionRow(Row):
+    """A delete by filter: its job grows in steps until it is done."""
+
+    __tablename__ = "deletions"
+    __table_args__ = (partial("ix_deletions_under_way", "job_id", where="done_at IS NULL"),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    condition: Mapped[str]
+    """The filter, as JSON."""
+    version: Mapped[int]
+    """The head when it was accepted: what changed after that stays."""
+    place: Mapped[int]
+    """The revision up to which it has come."""
+    last_place: Mapped[int]
+    """The newest revision when it was accepted."""
+    deleted: Mapped[int]
+    skipped: Mapped[int]
+    """Documents that matched but were changed since, or are about to be."""
+    done_at: Mapped[float | None]
 
 
 class FlowRow(Row):

@@ -7,6 +7,7 @@ the order of a document's changes is known to the ledger.
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ _CANCEL_SHARE = 0.03
 _TIMED_SHARE = 0.3
 """Of requests: how long they take to be searchable is timed."""
 _ANSWER_SECONDS = 15.0
+_AHEAD = 200
+"""Documents of a writer that may be unfinished before it sends more. On a machine that is slower
+than its writers the backlog would otherwise grow for as long as the soak goes on."""
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,8 @@ class Writer:
         self._chance = random.Random(f"{seed}/{producer.name}")
         self._revisions: dict[str, int] = {}
         """How often each document was put."""
+        self._unfinished: deque[tuple[str, int]] = deque()
+        """Jobs with their documents, oldest first."""
 
     def run(self, ended: threading.Event) -> None:
         """Change documents until *ended*; what was sent by then is acknowledged at the return."""
@@ -77,6 +84,7 @@ class Writer:
                     self._figures.fault(f"{self.name}: a change was not acknowledged: {error}")
                     return
                 ended.wait(self._chance.expovariate(1 / self._habit.rest_seconds))
+                self._catch_up(ended)
 
     def _act(self) -> None:
         dice = self._chance.random()
@@ -96,6 +104,7 @@ class Writer:
         job = self._producer.put(documents)
         acknowledged = time.monotonic()
         self._ledger.acknowledge(job, documents)
+        self._unfinished.append((job, len(documents)))
         self._figures.count("acknowledged", self.name, len(documents))
         if self._habit.cancels and self._chance.random() < _CANCEL_SHARE:
             self._cancel(job)
@@ -114,6 +123,21 @@ class Writer:
             self._ledger.acknowledge_deletion(job, name)
             for part in ("submitted", "acknowledged", "deletions"):
                 self._figures.count(part, self.name)
+
+    def _catch_up(self, ended: threading.Event) -> None:
+        """Wait until not too much of what was sent is unfinished."""
+        while sum(count for _, count in self._unfinished) > _AHEAD and not ended.is_set():
+            if self._is_finished(self._unfinished[0][0]):
+                self._unfinished.popleft()
+            else:
+                ended.wait(_LOOK_SECONDS)
+
+    def _is_finished(self, job: str) -> bool:
+        try:
+            answer = self._http.get(f"/jobs/{job}")
+        except httpx.TransportError:  # an outage; the searchers account for it
+            return False
+        return answer.is_success and bool(answer.json()["finished"])
 
     def _cancel(self, job: str) -> None:
         answer = insist(lambda: self._http.post(f"/jobs/{job}/cancel", json={}))

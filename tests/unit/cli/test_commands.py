@@ -8,12 +8,12 @@ import pytest
 from httpx import Response
 from typer.testing import CliRunner
 
-from shared.cli.client import Refused
 from shared.cli.collections import parse_limit
 from shared.cli.commands import app
 from shared.cli.evaluating import read_qrels, read_queries
 from shared.cli.maintaining import numbers_in_words
 from shared.cli.terminal import Exit, Failure, code_of
+from shared.client import Refused
 from shared.errors import (
     BrokerUnavailable,
     ConfigurationError,

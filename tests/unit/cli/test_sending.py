@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cli.client import Client, Refused, Unreachable
 from shared.cli.jsonlines import BadLine, Line
 from shared.cli.sending import Batch, Sender, Sent, batches
+from shared.cli.terminal import Failure
+from shared.client import Client, Refused, Unreachable
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -20,18 +21,30 @@ def line(number: int, text: str = "x") -> Line:
     return Line(f"docs.jsonl:{number + 1}", json.dumps(document).encode())
 
 
-def accept(request: httpx.Request) -> httpx.Response:
-    ids = [one["id"] for one in json.loads(request.content)["documents"]]
-    return httpx.Response(202, json={"job": {"id": "+".join(ids), "url": ""}})
+def ids_of(request: httpx.Request) -> list[str]:
+    return [json.loads(one)["id"] for one in request.content.splitlines()]
 
 
-def refuse(status: int, *pointers: str) -> httpx.Response:
-    errors = [{"pointer": pointer, "detail": "is bad"} for pointer in pointers]
-    return httpx.Response(
-        status,
-        json={"title": "Invalid document", "status": status, "errors": errors},
-        headers={"Content-Type": "application/problem+json"},
-    )
+def answers(*statuses: int) -> Answer:
+    """Answer the lines with these statuses, and those behind them with 202."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        ids = ids_of(request)
+        told = [*statuses, *[202] * len(ids)][: len(ids)]
+        job = "+".join(one for one, status in zip(ids, told, strict=True) if status == 202)
+        lines = [
+            {"line": number, "id": one, "status": status}
+            | ({"job_id": job} if status == 202 else {"error": "it is bad"})
+            for number, (one, status) in enumerate(zip(ids, told, strict=True), start=1)
+        ]
+        summary = {"status": 200, "error": None, "retry_after_seconds": 9 if 429 in told else None}
+        text = "".join(json.dumps(one) + "\n" for one in [*lines, {"summary": summary}])
+        return httpx.Response(200, text=text, headers={"Content-Type": "application/x-ndjson"})
+
+    return answer
+
+
+accept = answers()
 
 
 class Api:
@@ -98,7 +111,7 @@ def test_a_batch_goes_to_the_collection_with_a_key_of_its_content() -> None:
     list(sending.send(Batch((line(0), line(1)))))
     list(sending.send(Batch((line(0), line(2)))))
 
-    assert api.requests[0].url.raw_path == b"/api/v1/collections/a%20b/documents?lane=bulk"
+    assert api.requests[0].url.raw_path == b"/api/v1/collections/a%20b/documents/bulk?lane=bulk"
     assert api.keys[0] == api.keys[1] != api.keys[2]
     assert api.keys[0].startswith("run-")
 
@@ -120,22 +133,24 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.cli.sending.time.monotonic", lambda: next(clock))
     api = Api(httpx.ConnectError("refused"))
 
-    with pytest.raises(Unreachable, match=r"not running at http://lamina\.test"):
+    with pytest.raises(Unreachable, match=r"answers at http://lamina\.test"):
         list(sender(api).send(Batch((line(0),))))
 
     assert len(api.requests) == 3
 
 
 def test_a_refused_document_is_named_by_its_line() -> None:
-    api = Api(refuse(422, "/documents/1/text"))
+    api = Api(answers(202, 422))
+    sending = sender(api).send(Batch((line(0), line(7))))
 
-    with pytest.raises(BadLine, match=r"docs\.jsonl:8: `text` is bad"):
-        list(sender(api).send(Batch((line(0), line(7)))))
+    assert next(sending) == Sent("0", 1)  # what was good is accepted, and told first
+    with pytest.raises(BadLine, match=r"docs\.jsonl:8: it is bad"):
+        next(sending)
 
 
 def test_bad_documents_can_be_skipped_and_the_others_are_sent() -> None:
     skipped: list[BadLine] = []
-    api = Api(refuse(422, "/documents/0/text", "/documents/2", "/documents/2/id"), accept)
+    api = Api(answers(422, 202, 413))
 
     sent = list(sender(api, skip_bad=skipped.append).send(Batch((line(0), line(1), line(2)))))
 
@@ -143,20 +158,28 @@ def test_bad_documents_can_be_skipped_and_the_others_are_sent() -> None:
     assert [bad.where for bad in skipped] == ["docs.jsonl:1", "docs.jsonl:3"]
 
 
-def test_a_batch_that_is_too_large_is_sent_in_parts() -> None:
-    def small_only(request: httpx.Request) -> httpx.Response:
-        many = len(json.loads(request.content)["documents"])
-        return refuse(413) if many > 2 else accept(request)
+def test_what_cannot_be_taken_yet_is_sent_again_in_order() -> None:
+    pauses: list[float] = []
+    api = Api(answers(202, 202, 429, 429), answers(202, 503), answers(503), accept)
 
-    batch = Batch(tuple(line(number) for number in range(5)))
-    sent = list(sender(Api(small_only)).send(batch))
+    sent = list(sender(api, pauses=pauses).send(Batch(tuple(line(n) for n in range(4)))))
 
-    assert [one.job_id for one in sent] == ["0+1", "2", "3+4"]
+    assert sent == [Sent("0+1", 2), Sent("2", 1), Sent("3", 1)]
+    assert [ids_of(one) for one in api.requests] == [["0", "1", "2", "3"], ["2", "3"], ["3"], ["3"]]
+    assert pauses[0] == 9
+    assert all(0 < one <= 5 for one in pauses[1:])
 
 
-def test_a_document_that_is_too_large_alone_is_named() -> None:
-    with pytest.raises(BadLine, match=r"docs\.jsonl:1: .*413"):
-        list(sender(Api(refuse(413))).send(Batch((line(0),))))
+def test_what_is_refused_for_no_fault_of_its_own_ends_it() -> None:
+    with pytest.raises(Failure, match=r"docs\.jsonl:1: it is bad \(HTTP 507\)"):
+        list(sender(Api(answers(507))).send(Batch((line(0),))))
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
+    def cut(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=accept(request).content[:20])
+
+    assert list(sender(Api(cut, accept)).send(Batch((line(0),)))) == [Sent("0", 1)]
 
 
 def test_another_refusal_is_told_as_it_is() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.cli.client import Client, Refused, Unreachable
 from shared.cli.waiting import Tracker
+from shared.client import Client, Refused, Unreachable
 
 
 class Api:

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from shared.domain import (
+    Amendment,
     Lane,
     NewDocument,
     Receipt,
@@ -34,6 +35,9 @@ class Desk:
         self.accepted.append(submission)
         documents = tuple((one.id, State.PENDING) for one in submission.documents)
         return Receipt(job_id=str(len(self.accepted)), documents=documents)
+
+    def amend(self, amendment: Amendment) -> Receipt:
+        return self.accept(amendment.submission)
 
     def take(self, letters: Sequence[Submission | Rejection]) -> Sequence[Receipt | Rejection]:
         return [self.accept(one) if isinstance(one, Submission) else one for one in letters]

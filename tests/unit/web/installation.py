@@ -24,6 +24,7 @@ from web import Lamina, create_app
 ENCODER = "lamina/hash"
 KEY = "a key of more than twenty characters"
 QUICK_READER = {"poll_seconds": 0.01}
+QUICK_EVENTS = {"stream_seconds": 0.05, "poll_seconds": 0.01}
 QUICK_LIMITS = {"after_seconds": 0.3, "waiters": 1, "request_bytes": 6_000_000, "documents": 20}
 
 
@@ -48,7 +49,8 @@ class Installation:
     @contextmanager
     def open(cls, folder: Path, **changes: Any) -> Iterator[Self]:
         """Set an installation up with one collection called `c`."""
-        changes = {"encoder": ENCODER, "limits": QUICK_LIMITS, "reader": QUICK_READER} | changes
+        quick = {"limits": QUICK_LIMITS, "reader": QUICK_READER, "events": QUICK_EVENTS}
+        changes = {"encoder": ENCODER} | quick | changes
         settings = Settings(_env_file=None, data_dir=folder, **changes)
         encoder, bell = WaywardEncoder(), CountingBell()
         services = open_services(settings, encoders=FakeEncoders(encoder), bell=bell)

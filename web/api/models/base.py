@@ -2,6 +2,7 @@
 
 import functools
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -74,6 +75,11 @@ VersionRef = Annotated[
 TagName = Annotated[str, Field(pattern=f"^{_TAG}$")]
 
 WholeNumber = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+
+
+def seconds(moment: datetime | None) -> float | None:
+    """Return a time as the catalog writes it, seconds since 1970."""
+    return None if moment is None else moment.astimezone(UTC).timestamp()
 
 
 class Shape(BaseModel):

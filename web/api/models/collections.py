@@ -9,12 +9,13 @@ from shared.domain import (
     Chunking,
     ChunkingMode,
     CollectionStats,
+    DeletedCollection,
     EncoderCard,
     LiveRecall,
     Metric,
     Segment,
 )
-from web.api.models.base import Question, Shape, Text, Time
+from web.api.models.base import Question, Shape, Text, Time, WholeNumber
 from web.api.models.rules import (
     IndexRuleChange,
     IndexRuleShape,
@@ -22,6 +23,8 @@ from web.api.models.rules import (
     RetentionChange,
     RetentionShape,
 )
+
+_DAY_SECONDS = 86_400.0
 
 
 class ChunkingShape(Shape):
@@ -77,7 +80,10 @@ class NewCollection(Question):
 
 
 class CollectionChange(Question):
-    """Rules of a collection to change; what is left out stays as it is."""
+    """What of a collection to change; what is left out stays as it is."""
+
+    name: Text | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """What it shall be called from now on."""
 
     index: IndexRuleChange = IndexRuleChange()
 
@@ -175,6 +181,48 @@ class CollectionDetail(CollectionShape):
             live_recall=LiveRecallShape.of(recall) if recall else None,
             damages=damages,
         )
+
+
+class Recovery(Question):
+    """Which deleted collection to recover, and as what."""
+
+    id: WholeNumber | None = None
+    """Of several that had the name; by default the one that was deleted last."""
+
+    new_name: Text | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    """What it shall be called; by default what it was called."""
+
+
+class DeletedShape(Shape):
+    """A collection that was deleted and can be recovered."""
+
+    id: int
+    name: str
+    """What it was called."""
+    deleted_at: Time
+    removed_after: Time
+    """When it is removed for good."""
+    documents: int
+    bytes: int
+    """Size of its segments on disk."""
+
+    @classmethod
+    def of(cls, deleted: DeletedCollection, kept_days: float) -> Self:
+        """Return what the API shows of a deleted collection."""
+        return cls(
+            id=deleted.id,
+            name=deleted.name,
+            deleted_at=deleted.deleted_at,
+            removed_after=deleted.deleted_at + kept_days * _DAY_SECONDS,
+            documents=deleted.documents,
+            bytes=deleted.bytes,
+        )
+
+
+class DeletedList(Shape):
+    """Every collection that can be recovered, those deleted last first."""
+
+    collections: list[DeletedShape]
 
 
 class CollectionList(Shape):

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from pydantic import AwareDatetime, Field
@@ -18,7 +17,7 @@ from shared.domain import (
     Replays,
     Submission,
 )
-from web.api.models.base import JobLink, Question, Shape, Text, Time
+from web.api.models.base import JobLink, Question, Shape, Text, Time, seconds
 
 
 class DeadLetterPath(Question):
@@ -53,14 +52,10 @@ class DeadLetterChoice(Question):
             source=self.source,
             reason=self.reason,
             text=self.text,
-            since=_seconds(self.since),
-            until=_seconds(self.until),
+            since=seconds(self.since),
+            until=seconds(self.until),
             replayed=replayed,
         )
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.astimezone(UTC).timestamp()
 
 
 class DeadLettersQuery(DeadLetterChoice):

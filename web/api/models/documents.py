@@ -4,8 +4,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
-from shared.domain import DocumentReport, Lane, Receipt, RevisionKind, State
-from web.api.models.base import JobLink, Question, Shape, Text, Time
+from shared.domain import DocumentLine, DocumentReport, Lane, Receipt, RevisionKind, State
+from web.api.models.base import JobLink, Question, Shape, Text, Time, VersionRef
 
 LANES = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
 
@@ -31,6 +31,19 @@ class NewDocuments(Question):
     # Checked by the use case, whose errors point into each document; checking it here as well
     # would also copy every text.
     documents: SkipValidation[list[NewDocumentShape]] = Field(min_length=1)
+
+
+class DocumentChanges(Question):
+    """What to change of a document; what is not named stays as it is."""
+
+    # Checked by the use case, as above.
+    title: SkipValidation[str | None] = None
+    text: SkipValidation[str | None] = None
+    metadata: SkipValidation[dict[str, Any] | None] = None
+    """Merged into what is there: null takes a name away, an object is merged in turn."""
+
+    external_version: SkipValidation[int | None] = None
+    """Your own rising version of the document, 0 or more."""
 
 
 class SubmissionQuery(Question):
@@ -86,6 +99,101 @@ class Accepted(Shape):
         )
 
 
+class DocumentsQuery(Question):
+    """Which documents to list."""
+
+    limit: int = Field(default=50, ge=1, le=1000)
+    cursor: Text | None = None
+    """`next_cursor` of the page before."""
+    status: State | None = None
+    warnings: bool | None = None
+    """Whether there are any."""
+    prefix: Text = ""
+    """What the id begins with."""
+    version: VersionRef | None = None
+    """As a kept version holds them, by number or tag; by default their newest revisions."""
+    filter: Text | None = None
+    """Only documents whose metadata match, such as `year >= 2020 and not exists(draft)`."""
+
+
+class DocumentLineShape(Shape):
+    """A document in a list, without its text."""
+
+    id: str
+    status: State
+    kind: RevisionKind
+    revision: int
+    title: str
+    metadata: dict[str, Any]
+    characters: int
+    """Length of title and text."""
+    warnings: list[str]
+    error: str | None
+    job: JobLink | None
+    """Null once the job was forgotten."""
+    version: int | None
+    """First version of the collection that holds it."""
+    accepted_at: Time
+    published_at: Time | None
+
+    @classmethod
+    def of(cls, line: DocumentLine, job: JobLink | None) -> Self:
+        """Return what the API shows of a document in a list."""
+        return cls(
+            id=line.id,
+            status=line.state,
+            kind=line.kind,
+            revision=line.revision_id,
+            title=line.title,
+            metadata=dict(line.metadata),
+            characters=line.characters,
+            warnings=list(line.warnings),
+            error=line.error,
+            job=job,
+            version=line.version,
+            accepted_at=line.accepted_at,
+            published_at=line.published_at,
+        )
+
+
+class DocumentList(Shape):
+    """Documents in the order of their ids."""
+
+    documents: list[DocumentLineShape]
+    """A page may be short, or empty, and not be the last."""
+    next_cursor: str | None
+    """Null on the last page."""
+
+
+class DeletionRequest(Question):
+    """Which documents to delete: by `ids`, or by `filter`."""
+
+    model_config = ConfigDict(strict=True)
+
+    ids: SkipValidation[list[str | int] | None] = None
+    """What is not there is no fault."""
+    filter: dict[str, Any] | Text | None = None
+    """Documents whose metadata match in the newest version: in words, or as a tree as in a
+    search."""
+    dry_run: bool = False
+    """With `filter`: only count them."""
+
+
+class Deleted(Shape):
+    """What a delete of several documents does."""
+
+    dry_run: bool
+    job: JobLink | None
+    """Null of a dry run. Of a filter, it grows until all are in it; then it tells in `extra` how
+    many were `deleted`, and `skipped` since they were changed meanwhile."""
+    documents: list[AcceptedDocument]
+    """Those that were named, and where they stand; empty of a filter."""
+    version: int | None
+    """Of a dry run: the version that was counted in."""
+    matched: int | None
+    """Of a dry run."""
+
+
 class ChunkShape(Shape):
     """A passage that has its vector: `text[start:end]`."""
 
@@ -117,14 +225,15 @@ class DocumentShape(Shape):
     metadata: dict[str, Any]
     warnings: list[str]
     error: str | None
-    job: JobLink
+    job: JobLink | None
+    """Null once the job was forgotten."""
     version: int | None
     """First version of the collection that holds it."""
     chunks: list[ChunkShape]
     stages: Stages
 
     @classmethod
-    def of(cls, report: DocumentReport, job_url: str) -> Self:
+    def of(cls, report: DocumentReport, job: JobLink | None) -> Self:
         """Return what the API shows of a document."""
         return cls(
             id=report.id,
@@ -136,7 +245,7 @@ class DocumentShape(Shape):
             metadata=dict(report.metadata),
             warnings=list(report.warnings),
             error=report.error,
-            job=JobLink(id=report.job_id, url=job_url),
+            job=job,
             version=report.version,
             chunks=[
                 ChunkShape(

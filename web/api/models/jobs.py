@@ -1,13 +1,16 @@
 """Jobs."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
-from shared.domain import Estimate, JobKind, JobReport, State
-from web.api.models.base import Question, Shape, Text, Time
+from shared.domain import Estimate, JobFilter, JobKind, JobReport, State
+from web.api.models.base import Question, Shape, Text, Time, seconds
 from web.api.models.documents import Stages
+
+_CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,17})?_[0-9a-f]{1,64}$"
 
 
 class JobStatus(StrEnum):
@@ -140,6 +143,25 @@ class JobsQuery(Question):
     status: JobKind | None = None
     """`waiting`, `running`, `done` (settled, whichever way), `cancelled`, `failed` (a document
     did)."""
+    since: AwareDatetime | None = None
+    """Accepted then or later."""
+    until: AwareDatetime | None = None
+    """Accepted before."""
+    cursor: Annotated[str, Field(pattern=_CURSOR)] | None = None
+    """`next_cursor` of the page before."""
+
+    def to_filter(self) -> JobFilter:
+        """Return it in the domain's words."""
+        behind = None
+        if self.cursor is not None:
+            accepted_at, _, job_id = self.cursor.partition("_")
+            behind = (float(accepted_at), job_id)
+        return JobFilter(
+            kind=self.status,
+            since=seconds(self.since),
+            until=seconds(self.until),
+            behind=behind,
+        )
 
 
 class Nothing(Question):
@@ -166,3 +188,11 @@ class JobList(Shape):
     """Jobs, newest first."""
 
     jobs: list[JobShape]
+    next_cursor: str | None
+    """Null on the last page."""
+
+    @classmethod
+    def of(cls, jobs: Sequence[JobShape], last: JobReport | None) -> Self:
+        """Return a page, behind whose *last* job more may follow."""
+        cursor = None if last is None else f"{last.accepted_at!r}_{last.id}"
+        return cls(jobs=list(jobs), next_cursor=cursor)

@@ -68,11 +68,40 @@ class TroubleShape(Shape):
         )
 
 
+class ProcessShape(Shape):
+    """A process that lives."""
+
+    process: str
+    """`host:pid`."""
+    kind: str
+    beat_at: str
+    memory_bytes: int
+    """Resident; 0 where it does not say."""
+    searches: int
+    """Under way in it."""
+    versions_behind: int
+    """By how many versions the reader in it that is farthest behind is so."""
+
+    @classmethod
+    def of(cls, process: Process) -> Self:
+        """Return what the API shows of a process."""
+        return cls(
+            process=process.name,
+            kind=process.kind,
+            beat_at=rfc3339(process.beat_at),
+            memory_bytes=process.condition.memory_bytes,
+            searches=process.condition.searches,
+            versions_behind=process.condition.behind,
+        )
+
+
 class Status(Shape):
     """Who is alive and what waits."""
 
     processes: dict[str, int]
     """Processes alive, by kind."""
+    alive: list[ProcessShape]
+    """Each of them."""
     troubles: list[TroubleShape]
     """Those of them that do not get on with their work."""
     backlog: Backlog
@@ -104,13 +133,3 @@ class SchemaPath(Question):
     """The address of a published JSON Schema."""
 
     schema_name: Text
-
-
-class Health(Shape):
-    """Whether the process can serve."""
-
-    ready: bool
-    reasons: list[str]
-    """Why it cannot, if so."""
-    warnings: list[str]
-    """What works, but not as it should."""

@@ -33,8 +33,8 @@ class ReasonShape(Shape):
 
     code: str
     """For programs: `waiting`, `encoding`, `publishing`, `delayed`, `suspect`, `no-worker`,
-    `no-encoder`, `worker-trouble`, `disk-full`, `lease-expired`, `job-cancelled`; the state of what
-    is settled; of messages `rejected`, `not-seen`, `no-intake`, `intake-trouble`,
+    `no-encoder`, `worker-trouble`, `disk-full`, `lease-expired`, `job-cancelled`, `growing`; the
+    state of what is settled; of messages `rejected`, `not-seen`, `no-intake`, `intake-trouble`,
     `messages-waiting`, `queue-empty`, `broker-away`."""
     sentence: str
     """For people."""

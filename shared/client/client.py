@@ -1,24 +1,30 @@
-"""A small client of Lamina's API: the address and key from the settings, errors in words."""
+"""A small client of Lamina's API. Each method is one request; errors are told in words."""
 
-from collections.abc import Mapping
+import json
+import time
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
-from shared.cli.replies import (
-    Accepted,
+from .errors import Refused, Unreachable
+from .replies import (
     AuditReply,
     Body,
+    BulkReply,
     CancelledReply,
+    ClaimReply,
     CollectionDetailReply,
     CollectionReply,
     DeadLetterReply,
     DeadLettersReply,
     DiffReply,
     DismissedReply,
+    DocumentReply,
+    DocumentsReply,
     GarbageReply,
     JobReply,
     RankingReply,
@@ -31,44 +37,11 @@ from shared.cli.replies import (
     VersionDetailReply,
     VersionReply,
 )
-from shared.cli.terminal import Exit, Failure
-from shared.settings import LOOPBACK, Settings
 
-_BUSY = frozenset(
-    {
-        HTTPStatus.TOO_MANY_REQUESTS,
-        HTTPStatus.BAD_GATEWAY,
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        HTTPStatus.GATEWAY_TIMEOUT,
-    }
-)
+_LOOK_SECONDS = 0.1
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _LONG_WORK = httpx.Timeout(None, connect=5.0)
 """For work on files, which takes as long as there are many."""
-
-
-class Unreachable(Failure):
-    """Lamina did not answer."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, Exit.UNREACHABLE)
-
-
-class Refused(Failure):
-    """Lamina answered, and the answer was no."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.status = response.status_code
-        self.busy = self.status in _BUSY
-        """Whether the same request may succeed a little later."""
-        self.retry_after_seconds = _seconds(response.headers.get("Retry-After"))
-        problem = _problem(response)
-        self.faults: list[tuple[str, str]] = [
-            (str(fault.get("pointer", "")), str(fault.get("detail", "")))
-            for fault in problem.get("errors") or []
-            if isinstance(fault, dict)
-        ]
-        super().__init__(_in_words(response, problem, self.faults), _code(self.status))
 
 
 class Client:
@@ -78,22 +51,22 @@ class Client:
         self._http = http
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Connect lazily to the Lamina that *settings* name.
+    def connect(cls, url: str, key: str | None = None, *, trust_env: bool = True) -> Self:
+        """Return a client of the Lamina at *url*; it connects when it is asked something.
 
-        Raises:
-            ConfigurationError: the admin key cannot be read.
+        Args:
+            url: such as `http://127.0.0.1:8000`.
+            key: an API key; None where none is needed.
+            trust_env: whether a proxy that the environment names is used.
         """
-        key = settings.key.get_secret_value() if settings.key else settings.read_admin_key()
         return cls(
             httpx.Client(
-                base_url=settings.web_url,
+                base_url=url,
                 timeout=_TIMEOUT,
                 # Loading the certificates takes longer than the rest of a command.
-                verify=settings.web_url.startswith("https:"),
+                verify=url.startswith("https:"),
                 headers={"Authorization": f"Bearer {key}"} if key else {},
-                # A proxy of the environment has no business between this machine and itself.
-                trust_env=urlsplit(settings.web_url).hostname not in LOOPBACK,
+                trust_env=trust_env,
             )
         )
 
@@ -106,6 +79,10 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
         self._http.close()
 
     def collections(self) -> list[CollectionReply]:
@@ -184,16 +161,63 @@ class Client:
         where = _in(collection, "documents", document, "purge")
         return self._call("POST", where, json={}, timeout=_LONG_WORK)
 
-    def submit(self, collection: str, body: bytes, *, key: str, lane: str) -> Accepted:
-        """Hand over documents, `{"documents": […]}` as UTF-8 JSON."""
-        answer = self._call(
+    def submit(self, collection: str, documents: Sequence[Body], *, key: str | None = None) -> str:
+        """Hand documents over, all of them or none; return the id of the job.
+
+        With a *key*, the same call again after a lost answer is recognised.
+        """
+        where = _in(collection, "documents")
+        headers = {"Idempotency-Key": key} if key else {}
+        done = self._call("POST", where, json={"documents": list(documents)}, headers=headers)
+        return cast("str", done["job"]["id"])
+
+    def wait(self, job_id: str, *, seconds: float = 60.0) -> JobReply:
+        """Wait until a job has finished, and return it.
+
+        Raises:
+            TimeoutError: it has not after *seconds*; it goes on.
+        """
+        end = time.monotonic() + seconds
+        while not (found := self.job(job_id))["finished"]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"Job {job_id} was not done after {seconds:g} seconds.")
+            time.sleep(_LOOK_SECONDS)
+        return found
+
+    def bulk(self, collection: str, body: bytes, *, key: str, lane: str) -> BulkReply:
+        """Hand over documents, UTF-8 JSON, one a line; return what became of each."""
+        response = self._send(
             "POST",
-            _in(collection, "documents"),
+            _in(collection, "documents", "bulk"),
             params={"lane": lane},
-            headers={"Idempotency-Key": key, "Content-Type": "application/json"},
+            headers={"Idempotency-Key": key, "Content-Type": "application/x-ndjson"},
             content=body,
         )
-        return cast("Accepted", answer)
+        try:
+            *lines, last = (json.loads(line) for line in response.iter_lines())
+            summary = last["summary"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreachable(f"The answer of {response.url} broke off.") from error
+        if summary["status"] != HTTPStatus.OK:
+            raise Unreachable(f"Lamina could not read the request to its end: {summary['error']}")
+        return BulkReply(lines, summary)
+
+    def documents(self, collection: str, which: Body) -> DocumentsReply:
+        """Return a page of documents; *which* holds filters, `limit` and `cursor`."""
+        return cast("DocumentsReply", self._get(_in(collection, "documents"), which))
+
+    def document(self, collection: str, document: str) -> DocumentReply:
+        """Return the newest revision of a document."""
+        return cast("DocumentReply", self._get(_in(collection, "documents", document)))
+
+    def change_document(self, collection: str, document: str, changes: Body) -> Body:
+        """Change what *changes* name of a document (RFC 7396); return the receipt."""
+        return self._call("PATCH", _in(collection, "documents", document), json=changes)
+
+    def delete_documents(self, collection: str, which: Body) -> Body:
+        """Delete documents by `ids` or `filter`, or count them with `dry_run`."""
+        where = _in(collection, "documents", "delete")
+        return self._call("POST", where, json=which, timeout=_LONG_WORK)
 
     def job(self, job_id: str) -> JobReply:
         """Return a job with its errors and warnings."""
@@ -262,11 +286,34 @@ class Client:
         """Return what runs and what waits."""
         return cast("StatusReply", self._get("/api/v1/status"))
 
+    def claims(self, *, limit: int) -> list[ClaimReply]:
+        """Return the newest claims, closed ones too."""
+        return cast("list[ClaimReply]", self._get("/api/v1/claims", {"limit": limit})["claims"])
+
+    def metrics(self) -> str:
+        """Return every measure in Prometheus' text format."""
+        return self._send("GET", "/metrics").text
+
     def _get(self, path: str, params: Mapping[str, str | int] | None = None) -> Body:
         return self._call("GET", path, params=params)
 
     def _call(self, method: str, path: str, **request: Any) -> Body:
         """Send a request; return the JSON object of a successful answer.
+
+        Raises:
+            Unreachable, Refused
+        """
+        response = self._send(method, path, **request)
+        if response.status_code == HTTPStatus.NO_CONTENT:
+            return {}
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise Unreachable(f"What answers at {response.url} is not Lamina.") from error
+        return cast("Body", body)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Send a request; return a successful answer.
 
         Raises:
             Unreachable: no answer.
@@ -275,9 +322,7 @@ class Client:
         try:
             response = self._http.request(method, path, **request)
         except httpx.ConnectError as error:
-            raise Unreachable(
-                f"Lamina is not running at {self._http.base_url}; start it with ./run ({error})"
-            ) from error
+            raise Unreachable(f"Nothing answers at {self._http.base_url} ({error})") from error
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(
@@ -285,13 +330,7 @@ class Client:
             ) from error
         if not response.is_success:
             raise Refused(response)
-        if response.status_code == HTTPStatus.NO_CONTENT:
-            return {}
-        try:
-            body = response.json()
-        except ValueError as error:
-            raise Unreachable(f"What answers at {response.url} is not Lamina.") from error
-        return cast("Body", body)
+        return response
 
 
 def _in(collection: str, *parts: str) -> str:
@@ -302,40 +341,3 @@ def _in(collection: str, *parts: str) -> str:
 def _dead(letter: str, *parts: str) -> str:
     """Return the address of a dead letter."""
     return "/".join(["/api/v1/dead-letters", quote(letter, safe=""), *parts])
-
-
-def _problem(response: httpx.Response) -> Body:
-    """Return the problem details (RFC 9457) of an error answer; empty if it has none."""
-    if "json" not in response.headers.get("Content-Type", ""):
-        return {}
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _in_words(response: httpx.Response, problem: Body, faults: list[tuple[str, str]]) -> str:
-    title = problem.get("title") or response.reason_phrase
-    detail = problem.get("detail")
-    message = f"{title}: {detail}" if detail and detail != title else str(title)
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        message += " (set LAMINA_KEY, or LAMINA_ADMIN_KEY or LAMINA_ADMIN_KEY_FILE)"
-    told = [f"  {pointer}: {what}" for pointer, what in faults[:20]]
-    # A single fault is the detail already.
-    lines = [] if len(faults) == 1 and told[0].strip() in message else told
-    if len(faults) > len(told):
-        lines.append(f"  and {len(faults) - len(told)} more")
-    return "\n".join([f"{message} (HTTP {response.status_code})", *lines])
-
-
-def _code(status: int) -> Exit:
-    if status in _BUSY:
-        return Exit.UNREACHABLE
-    is_ours = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return Exit.USAGE if is_ours else Exit.FAILED
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Return a `Retry-After` given in seconds; a date is not used by Lamina."""
-    return float(retry_after) if retry_after and retry_after.isdecimal() else None

@@ -1,6 +1,6 @@
 """The API's answers, as far as the command line reads them. Times are RFC 3339 strings."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 Body = dict[str, Any]
 """A decoded JSON object that is only printed."""
@@ -184,17 +184,29 @@ class ChoreReply(TypedDict):
     total: int
 
 
-class JobLink(TypedDict):
-    """A job in an answer."""
+class LineReply(TypedDict):
+    """What became of one line of a bulk request."""
 
-    id: str
-    url: str
+    line: int
+    id: str | None
+    status: int
+    job_id: NotRequired[str]
+    error: NotRequired[str]
 
 
-class Accepted(TypedDict):
-    """`POST /collections/{name}/documents`."""
+class SummaryReply(TypedDict):
+    """What became of a bulk request."""
 
-    job: JobLink
+    status: int
+    error: str | None
+    retry_after_seconds: int | None
+
+
+class BulkReply(NamedTuple):
+    """The answer to a bulk request."""
+
+    lines: list[LineReply]
+    summary: SummaryReply
 
 
 class IssueReply(TypedDict):
@@ -259,6 +271,44 @@ class JobReply(TypedDict):
     version: int | None
     errors: list[IssueReply]
     warnings: list[IssueReply]
+
+
+class DocumentLineReply(TypedDict):
+    """A document in a list, without its text."""
+
+    id: str
+    status: str
+    revision: int
+    title: str
+    metadata: dict[str, Any]
+    characters: int
+    warnings: list[str]
+    error: str | None
+    version: int | None
+    accepted_at: str
+
+
+class DocumentsReply(TypedDict):
+    """`GET …/documents`: a page, which may be empty and not be the last."""
+
+    documents: list[DocumentLineReply]
+    next_cursor: str | None
+
+
+class DocumentReply(TypedDict):
+    """`GET …/documents/{id}`."""
+
+    id: str
+    status: str
+    revision: int
+    title: str
+    text: str
+    metadata: dict[str, Any]
+    warnings: list[str]
+    error: str | None
+    version: int | None
+    chunks: list[Body]
+    stages: StagesReply
 
 
 class CancelledReply(TypedDict):
@@ -392,11 +442,35 @@ class TroubleReply(TypedDict):
     since: str
 
 
+class ProcessReply(TypedDict):
+    """A process that lives."""
+
+    process: str
+    kind: str
+    beat_at: str
+    memory_bytes: int
+    searches: int
+    versions_behind: int
+
+
+class ClaimReply(TypedDict):
+    """A claim, as far as a command shows it."""
+
+    id: int
+    worker: str
+    lane: int
+    state: str
+    documents: int
+    characters: int | None
+    claimed_at: str
+
+
 class StatusReply(TypedDict):
     """`GET /status`."""
 
     version: str
     processes: dict[str, int]
+    alive: list[ProcessReply]
     troubles: list[TroubleReply]
     backlog: BacklogReply
     collections: list[CollectionReply]

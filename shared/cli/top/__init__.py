@@ -1,0 +1,1 @@
+"""`lamina top`: a live view in the terminal."""

@@ -1,0 +1,20 @@
+"""How much memory this process has in use."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+_STATM = Path("/proc/self/statm")
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process has in use.
+
+    Where the system does not say (all but Linux), the most that it ever had.
+    """
+    if _STATM.exists():
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

@@ -1,0 +1,1 @@
+"""What Lamina measures of itself: the instruments, and the counts on their way to the catalog."""
