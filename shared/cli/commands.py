@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from shared.cli.adding import add
+from shared.cli.aliases import list_aliases, set_aliases
 from shared.cli.asking import why
 from shared.cli.auditing import audit
 from shared.cli.backing import check_backup, load_backup, save_backup
@@ -17,6 +18,12 @@ from shared.cli.collections import (
     show_collection,
 )
 from shared.cli.dead import dismiss_dead, list_dead, replay_dead, show_dead
+from shared.cli.discarding import (
+    delete_collection,
+    list_deleted,
+    recover_collection,
+    rename_collection,
+)
 from shared.cli.doctor.command import doctor
 from shared.cli.documents import (
     delete_documents,
@@ -25,6 +32,7 @@ from shared.cli.documents import (
     show_document,
 )
 from shared.cli.evaluating import evaluate
+from shared.cli.events import watch_events
 from shared.cli.exporting import export
 from shared.cli.importing import import_
 from shared.cli.jobs import JobsGroup, cancel_job, list_jobs, show_job
@@ -41,6 +49,14 @@ from shared.cli.versions import (
     show_version,
     tag_version,
     untag_version,
+)
+from shared.cli.webhooks import (
+    create_webhook,
+    delete_webhook,
+    list_deliveries,
+    list_webhooks,
+    replay_delivery,
+    set_webhook,
 )
 
 _ABOUT = """Lamina, a self-hosted semantic index.
@@ -60,7 +76,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _collections = typer.Typer(
-    help="Create, list, show and change collections.",
+    help="Create, list, show, change, delete and recover collections.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -71,6 +87,12 @@ _documents = typer.Typer(
 )
 _versions = typer.Typer(
     help="List, name, compare and restore versions.", no_args_is_help=True, rich_markup_mode=None
+)
+_aliases = typer.Typer(
+    help="Other names for collections.", no_args_is_help=True, rich_markup_mode=None
+)
+_webhooks = typer.Typer(
+    help="Have other programs told what happens.", no_args_is_help=True, rich_markup_mode=None
 )
 _jobs = typer.Typer(cls=JobsGroup, invoke_without_command=True, rich_markup_mode=None)
 _keys = typer.Typer(
@@ -106,6 +128,13 @@ _add(_collections, create_collection, "create")
 _add(_collections, list_collections, "list")
 _add(_collections, show_collection, "show")
 _add(_collections, set_collection, "set")
+_add(_collections, rename_collection, "rename")
+_add(_collections, delete_collection, "delete")
+_add(_collections, list_deleted, "deleted")
+_add(_collections, recover_collection, "recover")
+app.add_typer(_aliases, name="aliases")
+_add(_aliases, list_aliases, "list")
+_add(_aliases, set_aliases, "set")
 app.add_typer(_documents, name="documents")
 _add(_documents, list_documents, "list")
 _add(_documents, show_document, "show")
@@ -125,6 +154,14 @@ _jobs.callback(help=_help(list_jobs))(list_jobs)
 _add(_jobs, show_job, "show")
 _add(_jobs, cancel_job, "cancel")
 _add(app, why)
+_add(app, watch_events, "events")
+app.add_typer(_webhooks, name="webhooks")
+_add(_webhooks, create_webhook, "create")
+_add(_webhooks, list_webhooks, "list")
+_add(_webhooks, set_webhook, "set")
+_add(_webhooks, delete_webhook, "delete")
+_add(_webhooks, list_deliveries, "deliveries")
+_add(_webhooks, replay_delivery, "replay")
 app.add_typer(_dead, name="dead")
 _add(_dead, list_dead, "list")
 _add(_dead, show_dead, "show")

@@ -21,12 +21,16 @@ from .replies import (
     CollectionReply,
     DeadLetterReply,
     DeadLettersReply,
+    DeletedCollectionReply,
+    DeliveryReply,
     DiffReply,
     DismissedReply,
     DocumentReply,
     DocumentsReply,
+    EventsReply,
     GarbageReply,
     JobReply,
+    MadeWebhookReply,
     RankingReply,
     ReasonReply,
     ReplayReply,
@@ -36,6 +40,7 @@ from .replies import (
     StatusReply,
     VersionDetailReply,
     VersionReply,
+    WebhookReply,
 )
 
 _LOOK_SECONDS = 0.1
@@ -100,6 +105,64 @@ class Client:
     def change_collection(self, name: str, change: Body) -> CollectionDetailReply:
         """Change the rules of a collection that *change* names."""
         return cast("CollectionDetailReply", self._call("PATCH", _in(name), json=change))
+
+    def delete_collection(self, name: str) -> DeletedCollectionReply:
+        """Delete a collection, which can be recovered for a time."""
+        return cast("DeletedCollectionReply", self._call("DELETE", _in(name)))
+
+    def deleted_collections(self) -> list[DeletedCollectionReply]:
+        """Return the collections that can be recovered."""
+        found = self._get("/api/v1/deleted-collections")["collections"]
+        return cast("list[DeletedCollectionReply]", found)
+
+    def recover_collection(self, name: str, request: Body) -> CollectionDetailReply:
+        """Undo a delete; *request* may hold `new_name`, and `id` of several of that name."""
+        where = _in(name, "recover")
+        return cast("CollectionDetailReply", self._call("POST", where, json=request))
+
+    def aliases(self) -> dict[str, str]:
+        """Return the collection that each alias leads to."""
+        return cast("dict[str, str]", self._get("/api/v1/aliases")["aliases"])
+
+    def set_aliases(self, changes: Mapping[str, str | None]) -> dict[str, str]:
+        """Make, move and (None) remove aliases in one step; return all."""
+        done = self._call("PUT", "/api/v1/aliases", json={"aliases": dict(changes)})
+        return cast("dict[str, str]", done["aliases"])
+
+    def webhooks(self, collection: str) -> list[WebhookReply]:
+        """Return the webhooks of a collection."""
+        return cast("list[WebhookReply]", self._get(_in(collection, "webhooks"))["webhooks"])
+
+    def create_webhook(self, collection: str, request: Body) -> MadeWebhookReply:
+        """Make a webhook; *request* holds `url` and, when wanted, `events` and `secret`."""
+        where = _in(collection, "webhooks")
+        return cast("MadeWebhookReply", self._call("POST", where, json=request))
+
+    def change_webhook(self, collection: str, webhook: str, change: Body) -> WebhookReply:
+        """Change `url`, `events` or `enabled` of a webhook."""
+        where = _in(collection, "webhooks", webhook)
+        return cast("WebhookReply", self._call("PATCH", where, json=change))
+
+    def delete_webhook(self, collection: str, webhook: str) -> None:
+        """Remove a webhook and the log of its deliveries."""
+        self._call("DELETE", _in(collection, "webhooks", webhook))
+
+    def deliveries(self, collection: str, webhook: str, *, limit: int) -> list[DeliveryReply]:
+        """Return the newest deliveries to a webhook."""
+        found = self._get(_in(collection, "webhooks", webhook, "deliveries"), {"limit": limit})
+        return cast("list[DeliveryReply]", found["deliveries"])
+
+    def replay_delivery(self, collection: str, webhook: str, delivery: str) -> None:
+        """Deliver something once more."""
+        where = _in(collection, "webhooks", webhook, "deliveries", delivery, "replay")
+        self._call("POST", where, json={})
+
+    def events(self, *, collection: str | None = None, after: int | None = None) -> EventsReply:
+        """Return what happened behind the event *after*; without it nothing but the place."""
+        params: dict[str, str | int] = {"stream": "false"}
+        params |= {"collection": collection} if collection else {}
+        params |= {} if after is None else {"after": after}
+        return cast("EventsReply", self._get("/api/v1/events", params))
 
     def versions(
         self,

@@ -273,6 +273,56 @@ class JobReply(TypedDict):
     warnings: list[IssueReply]
 
 
+class DeletedCollectionReply(TypedDict):
+    """A collection that was deleted and can be recovered."""
+
+    id: int
+    name: str
+    deleted_at: str
+    removed_after: str
+    documents: int
+    bytes: int
+
+
+class WebhookReply(TypedDict):
+    """A webhook, without its secret."""
+
+    id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    disabled_for: str | None
+    waiting: int
+
+
+class MadeWebhookReply(TypedDict):
+    """`POST …/webhooks`."""
+
+    secret: str
+    webhook: WebhookReply
+
+
+class DeliveryReply(TypedDict):
+    """One event on its way to one webhook."""
+
+    id: str
+    event: int
+    type: str
+    state: str
+    attempts: int
+    status: int | None
+    error: str | None
+    created_at: str
+
+
+class EventsReply(TypedDict):
+    """`GET /events?stream=false`."""
+
+    events: list[Body]
+    last: int
+    missed: bool
+
+
 class DocumentLineReply(TypedDict):
     """A document in a list, without its text."""
 
