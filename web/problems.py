@@ -7,10 +7,12 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, render_template, request
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from shared import errors
+from shared.domain.names import NAMES_IN_WORDS
 from shared.errors import Fault, InvalidRequest, LaminaError, Overloaded, Retryable
 
 log = structlog.get_logger(__name__)
@@ -92,12 +94,19 @@ def refuse_invalid(error: ValidationError) -> Response:
         InvalidRequest: always.
     """
     faults = [
-        Fault(_pointer(one["loc"]), one["msg"].removeprefix("Value error, "))
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
+        Fault(_pointer(one["loc"]), _told(one))
+        for one in error.errors(include_url=False, include_input=False)
     ]
     first = faults[0]
     detail = f"{first.pointer}: {first.detail}." if first.pointer else f"{first.detail}."
     raise InvalidRequest(detail, faults)
+
+
+def _told(error: ErrorDetails) -> str:
+    """Return what is wrong in words; nobody should have to read a pattern."""
+    pattern = error.get("ctx", {}).get("pattern", "")
+    message = NAMES_IN_WORDS.get(pattern.removeprefix("^").removesuffix("$"), error["msg"])
+    return message.removeprefix("Value error, ")
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.domain import ApiKey, Caller, NewKey, Scope
+from shared.domain.names import COLLECTION_NAME
 from shared.errors import Fault, InvalidRequest
 from shared.ports import Keys
 
 PREFIX = "lamina_"
 """Every key begins with it, so that scanners of leaked secrets can know one when they see it."""
 _KEY = re.compile(PREFIX.encode() + rb"([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
-_COLLECTION = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+_COLLECTION = re.compile(COLLECTION_NAME)
 _NAME_CHARACTERS = 100
 _MOST_COLLECTIONS = 100
 _MOST_DAYS = 3650.0

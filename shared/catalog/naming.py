@@ -9,9 +9,10 @@ import re
 from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, or_, select, text
 
 from shared.catalog.tables import AliasRow, CollectionRow
+from shared.domain.names import COLLECTION_NAME
 from shared.errors import CollectionExists, CollectionNotFound, InvalidRequest
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
+_NAME = re.compile(COLLECTION_NAME)
 
 
 def check_name(name: str) -> None:

@@ -178,6 +178,7 @@ def test_a_tag_that_could_be_a_number_or_is_no_name_is_refused(
     )
 
     assert refused["errors"][0]["pointer"] == "/tag"
+    assert "must begin with a letter" in refused["detail"], "in words, not as a pattern"
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,10 @@ from pydantic import (
 )
 
 from shared.domain import rfc3339
+from shared.domain.names import COLLECTION_NAME, TAG_NAME
 
 LARGEST_INTEGER = 2**63 - 1
 """What the catalog's integers hold."""
-
-_TAG = r"[A-Za-z][A-Za-z0-9._-]{0,99}"
 
 
 def _storable(text: str) -> str:
@@ -42,7 +41,7 @@ def _reference(value: object) -> object:
 
 def _number_or_name(text: str) -> str:
     is_number = re.fullmatch("[0-9]{1,19}", text) and int(text) <= LARGEST_INTEGER
-    if not is_number and not re.fullmatch(_TAG, text):
+    if not is_number and not re.fullmatch(TAG_NAME, text):
         raise ValueError("must be a version's number, a tag, `head` or `newest`")
     return text
 
@@ -65,14 +64,17 @@ VersionRef = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER},
-                {"type": "string", "pattern": f"^([0-9]+|{_TAG})$"},
+                {"type": "string", "pattern": f"^([0-9]+|{TAG_NAME})$"},
             ]
         }
     ),
 ]
 """A version by number, by tag, or the newest as `head` or `newest`."""
 
-TagName = Annotated[str, Field(pattern=f"^{_TAG}$")]
+CollectionName = Annotated[Text, Field(pattern=f"^{COLLECTION_NAME}$")]
+"""What can name a collection or an alias."""
+
+TagName = Annotated[str, Field(pattern=f"^{TAG_NAME}$")]
 
 WholeNumber = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 

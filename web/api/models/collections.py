@@ -15,7 +15,7 @@ from shared.domain import (
     Metric,
     Segment,
 )
-from web.api.models.base import Question, Shape, Text, Time, WholeNumber
+from web.api.models.base import CollectionName, Question, Shape, Text, Time, WholeNumber
 from web.api.models.rules import (
     IndexRuleChange,
     IndexRuleShape,
@@ -63,7 +63,7 @@ class NewChunking(Question):
 class NewCollection(Question):
     """A collection to create."""
 
-    name: Text = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    name: CollectionName
     """1 to 63 of a-z, 0-9, `-` and `_`, beginning with a letter or digit."""
 
     encoder: Text | None = None
@@ -82,7 +82,7 @@ class NewCollection(Question):
 class CollectionChange(Question):
     """What of a collection to change; what is left out stays as it is."""
 
-    name: Text | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    name: CollectionName | None = None
     """What it shall be called from now on."""
 
     index: IndexRuleChange = IndexRuleChange()
@@ -189,7 +189,7 @@ class Recovery(Question):
     id: WholeNumber | None = None
     """Of several that had the name; by default the one that was deleted last."""
 
-    new_name: Text | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")
+    new_name: CollectionName | None = None
     """What it shall be called; by default what it was called."""
 
 
