@@ -1,15 +1,17 @@
-"""`lamina COMMAND` in a process of its own, without the seconds that importing it takes.
+"""A program of ours in a process of its own, without the seconds that importing it takes.
 
-One process imports the command line and waits; each command is a fork of it that was given its
-own streams, folder, environment and arguments. It has imported faiss but never run it, so it may
-fork.
+One process imports what most need and waits; each program is a fork of it that was given its own
+streams, folder, environment and arguments. It has imported torch and
+faiss but never run them, so it may fork.
 
     done = run_command("status", "--json", environment=…, folder=tmp_path)
+    died = run_module("tests.faults.crash_child", str(folder), point)
 """
 
 import atexit
 import json
 import os
+import runpy
 import select
 import signal
 import socket
@@ -18,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -33,12 +36,33 @@ def run_command(
     stdin: bytes = b"",
     seconds: float = 100.0,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command that ends by itself; return its exit code and what it wrote.
+    """Run `lamina ARGUMENTS`; see `run_module`."""
+    return run_module(
+        "shared.cli",
+        *arguments,
+        environment=environment,
+        folder=folder,
+        stdin=stdin,
+        seconds=seconds,
+    )
+
+
+def run_module(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = _ROOT,
+    stdin: bytes = b"",
+    seconds: float = 100.0,
+) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m MODULE ARGUMENTS`; return its exit code and what it wrote.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than *seconds*, and was killed.
     """
-    request = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+    words = [module, *arguments]
+    environment = os.environ if environment is None else environment
+    request = {"words": words, "environment": dict(environment), "folder": str(folder)}
     with (
         tempfile.TemporaryFile() as given,
         tempfile.TemporaryFile() as out,
@@ -56,12 +80,10 @@ def run_command(
             code = int(line.recv(32))
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(["lamina", *arguments], seconds) from None
+            raise subprocess.TimeoutExpired(words, seconds) from None
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(
-            ["lamina", *arguments], code, out.read().decode(), err.read().decode()
-        )
+        return subprocess.CompletedProcess(words, code, out.read().decode(), err.read().decode())
 
 
 @cache
@@ -85,9 +107,8 @@ def _server() -> str:
 
 def _serve(address: str) -> None:
     """Fork for each connection until standard input ends."""
-    import shared.cli  # noqa: PLC0415 - what takes so long
-    import shared.services  # noqa: F401, PLC0415
-
+    for module in ("shared.cli", "shared.encoder.loading", "tests.worlds"):
+        import_module(module)  # which takes so long
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how the answering ones ended
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
@@ -122,17 +143,15 @@ def _answer(line: socket.socket) -> None:
 
 
 def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
-    """Run the command as if this process had been started for it."""
-    from shared import cli  # noqa: PLC0415 - imported long ago, by the parent
-
+    """Run the program as if this process had been started for it."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
-    sys.argv = ["lamina", *request["arguments"]]
-    cli.main()
+    sys.argv = request["words"]
+    runpy.run_module(sys.argv[0], run_name="__main__")
     sys.exit()
 
 

@@ -41,16 +41,18 @@ class Beat:
         self._every_seconds = every_seconds
         self._process = process_name()
         self._stop = threading.Event()
+        self._begun = False
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
 
     def start(self) -> None:
         """Begin; call it after the last fork."""
         self._thread.start()
+        self._begun = True  # only now: a thread that has not begun would count as lost
 
     @property
     def lost(self) -> bool:
         """Whether its thread has ended, though it should not have."""
-        return self._thread.ident is not None and not (
+        return self._begun and not (
             self._thread.is_alive() or self._stop.is_set() or self._stopped_process
         )
 

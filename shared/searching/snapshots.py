@@ -77,8 +77,9 @@ class Snapshots:
         """Follow the heads; call it after the last fork. Does nothing the second time."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._follow, name="snapshots", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._follow, name="snapshots", daemon=True)
+                thread.start()
+                self._thread = thread  # only now: one that has not begun would count as lost
 
     def close(self) -> None:
         """Stop following, and let go of older versions."""

@@ -118,6 +118,7 @@ def only_the_guilty_failed(home: Services, job_id: str, innocents: int) -> str:
     return job.errors[0].message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "code", "innocents"),
     [

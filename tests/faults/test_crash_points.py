@@ -8,8 +8,6 @@ deaths, by SIGKILL, with threads, locks and leases in mid-air.
 
 import ast
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from shared.failpoints import POINTS
 from shared.ingest import deletion, submit
 from shared.upkeep.garbage import collect
 from shared.upkeep.merging import merge_next, relay_next
+from tests.command_line import run_module
 from tests.faults.crash_child import SMALL
 from tests.keeping import contents, keeper_of, keys_on_disk, let_hours_pass, needed_keys
 from tests.worlds import World
@@ -35,13 +34,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def die_at(world: World, point: str, work: str = "index") -> None:
     """Let another process do *work* in *world* until it kills itself at *point*."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.faults.crash_child", str(world.folder), point, work],
-        check=False,
-        timeout=60,
-        capture_output=True,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    child = run_module("tests.faults.crash_child", str(world.folder), point, work, seconds=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
 
 
 @pytest.mark.parametrize("point", HERE)

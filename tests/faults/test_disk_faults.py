@@ -308,6 +308,7 @@ def test_a_write_that_the_kernel_cuts_short_loses_nothing(start: Path, tmp_path:
         assert world.live_documents().keys() == {"long", "b", "c", "d"}
 
 
+@pytest.mark.slow
 def test_a_file_system_that_runs_full_loses_nothing(start: Path, tmp_path: Path) -> None:
     """A small file system of its own, until its last byte."""
     folder = shutil.copytree(start, tmp_path / "full")

@@ -1,8 +1,6 @@
 """For each step of garbage collection: the process dies right there, another one goes on."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +12,7 @@ from shared.domain import ChoreKind, Garbage
 from shared.errors import Busy
 from shared.failpoints import POINTS
 from shared.upkeep.garbage import collect
+from tests.command_line import run_module
 from tests.keeping import (
     abandoned_segment,
     check_nothing_lost,
@@ -39,13 +38,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def die_at(world: World, point: str) -> None:
     """Let another process collect the garbage of *world* until it kills itself at *point*."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.faults.crash_child", str(world.folder), point, "collect"],
-        check=False,
-        timeout=60,
-        capture_output=True,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    child = run_module("tests.faults.crash_child", str(world.folder), point, "collect", seconds=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
 
 
 def collect_when_free(world: World) -> Garbage:

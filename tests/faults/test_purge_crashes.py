@@ -1,8 +1,6 @@
 """A process dies in the middle of a purge or a repair; another one does it again."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from shared.domain import ChoreKind, ChoreState
 from shared.errors import DocumentNotFound
 from shared.trust.purging import purge
 from shared.upkeep.garbage import collect
+from tests.command_line import run_module
 from tests.keeping import keeper_of, keys_on_disk, needed_keys
 from tests.trust import (
     assert_same,
@@ -40,13 +39,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def die_at(world: World, point: str, work: str) -> None:
     """Let another process work on *world* until it kills itself at *point*."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.faults.crash_child", str(world.folder), point, work],
-        check=False,
-        timeout=60,
-        capture_output=True,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    child = run_module("tests.faults.crash_child", str(world.folder), point, work, seconds=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
     time.sleep(0.5)  # until its lease is over
 
 

@@ -1,8 +1,6 @@
 """For each step of a restore: the process dies right there; it has happened whole or not at all."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 
 from shared.failpoints import POINTS
 from shared.versions.restoring import restore
+from tests.command_line import run_module
 from tests.shelves import shelf_of
 from tests.worlds import World
 
@@ -29,13 +28,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.mark.parametrize("point", sorted({*HERE} - WRITES_NO_SEGMENT))
 def test_whoever_dies_there_has_restored_all_or_nothing(world: World, point: str) -> None:
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.faults.crash_child", str(world.folder), point, "restore"],
-        check=False,
-        timeout=60,
-        capture_output=True,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    child = run_module("tests.faults.crash_child", str(world.folder), point, "restore", seconds=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
 
     committed = point.endswith("committed")
     assert world.head().version == (3 if committed else 2)

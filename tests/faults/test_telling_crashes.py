@@ -1,8 +1,6 @@
 """Whoever dies while it tells webhooks, or removes a collection: another one ends the job."""
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from shared.domain import EventKind, NewWebhook
 from shared.failpoints import POINTS
 from shared.upkeep.removing import remove_next
 from shared.webhooks.signing import make_secret
+from tests.command_line import run_module
 from tests.receiver import catalog_of, messenger_of, receiving
 from tests.worlds import World
 
@@ -21,13 +20,8 @@ HERE = sorted(point for point in POINTS if point.split(".")[0] == "discard")
 
 def die_at(world: World, point: str, work: str) -> None:
     """Let another process do *work* in *world* until it kills itself at *point*."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.faults.crash_child", str(world.folder), point, work],
-        check=False,
-        timeout=60,
-        capture_output=True,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    child = run_module("tests.faults.crash_child", str(world.folder), point, work, seconds=60)
+    assert child.returncode == -signal.SIGKILL, child.stderr
 
 
 @pytest.mark.parametrize("point", HERE)

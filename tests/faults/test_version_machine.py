@@ -194,6 +194,7 @@ def machine(migrated_file: Path) -> type[VersionMachine]:
     return VersionMachine
 
 
+@pytest.mark.slow
 def test_every_event_once(tmp_path: Path, database_url: str) -> None:
     """One life told in order: quick, on each database, and no event can be missing from it."""
     life = Life(tmp_path, database_url=database_url)

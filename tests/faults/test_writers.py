@@ -126,6 +126,7 @@ def begin(world: World) -> list[Acknowledged]:
     return [Acknowledged(receipt.job_id, "book", text)]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("database_url", BOTH, indirect=True)
 def test_what_sixteen_writers_in_threads_were_told_is_there(world: World) -> None:

@@ -211,6 +211,7 @@ def test_an_intake_of_an_unknown_broker_says_so_and_ends(tmp_path: Path) -> None
     assert "amqp://" in process.said
 
 
+@pytest.mark.slow
 def test_a_message_of_celery_over_amqp_is_taken_as_the_readme_shows(
     home: World, rabbit: RabbitServer
 ) -> None:

@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -30,6 +29,7 @@ from shared.searching.search import SearchRequest, search
 from shared.transfer.exporting import export_collection
 from shared.transfer.importing import import_archive
 from tests.archives import contents, dock_of, export, import_, shelf_of, silent
+from tests.command_line import run_module
 from tests.fakes.encoder import FakeEncoders, HashEncoder
 from tests.worlds import LIMITS, World
 
@@ -299,13 +299,8 @@ def test_killed_in_the_middle_it_goes_on(tmp_path: Path, point: str, who: str) -
             world.add(*({"id": f"d{number}-{n}", "text": f"text {n}"} for n in range(400)))
             world.index_all()
         export(world, tmp_path / "c.tar")
-        child = subprocess.run(
-            [sys.executable, "-m", "tests.faults.import_child", str(tmp_path), point],
-            check=False,
-            timeout=100,
-            capture_output=True,
-        )
-        assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+        child = run_module("tests.faults.import_child", str(tmp_path), point, seconds=100)
+        assert child.returncode == -signal.SIGKILL, child.stderr
         if who == "workers":
             world.claims.reap(worker="host:8", max_crashes=3)
             world.index_all()  # those whose hold is over; the others wait

@@ -247,6 +247,7 @@ def push(number: int) -> bytes:
     return json.dumps({"collection": "c", "documents": [document]}).encode()
 
 
+@pytest.mark.slow
 def test_an_intake_stops_taking_from_redis_stays_small_and_goes_on_by_itself(
     tmp_path: Path, server: RedisServer, client: redis.Redis, world: World
 ) -> None:

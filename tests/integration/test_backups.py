@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +30,7 @@ from shared.transfer.archives import sums
 from shared.transfer.backups import Saved, check, save
 from shared.transfer.loading import Loaded, Target, load
 from tests.archives import contents, installation_of, silent
+from tests.command_line import run_module
 from tests.fakes.encoder import FakeEncoders
 from tests.postgres import Postgres
 from tests.worlds import World
@@ -491,13 +490,8 @@ SAVING = (
 
 
 def die(folder: Path, what: str, point: str) -> None:
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.faults.backup_child", str(folder), what, point],
-        check=False,
-        timeout=100,
-        capture_output=True,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    child = run_module("tests.faults.backup_child", str(folder), what, point, seconds=100)
+    assert child.returncode == -signal.SIGKILL, child.stderr
 
 
 @pytest.mark.parametrize("point", SAVING)

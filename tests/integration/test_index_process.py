@@ -65,6 +65,7 @@ def test_without_a_broker_it_indexes_by_looking(home: Services) -> None:
         assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_bell_wakes_it_also_after_the_broker_was_killed(home: Services, tmp_path: Path) -> None:
     folder = tmp_path / "redis"
     folder.mkdir()

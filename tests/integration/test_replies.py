@@ -289,6 +289,7 @@ def test_who_waits_for_replies_may_do_nothing_else_more(
             wrong(connection.channel())
 
 
+@pytest.mark.slow
 def test_on_rabbitmq_a_reply_that_may_not_be_sent_holds_up_nothing(
     rabbit_desk: AmqpDesk, waiting_producer: Producer
 ) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from shared import exits
 from shared.catalog import Database
 from tests.integration.test_web_process import ROOT, call, folder, web_process
@@ -34,6 +36,7 @@ def test_it_answers_that_the_catalog_is_not_migrated_until_it_is(tmp_path: Path)
     assert "Traceback" not in (tmp_path / "web.log").read_text()
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself_when_a_newer_lamina_takes_the_catalog_over(folder: Path) -> None:
     database = catalog_of(folder)
     with web_process(folder) as (process, _, _lifeline):

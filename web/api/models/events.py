@@ -12,6 +12,12 @@ from web.api.models.base import LARGEST_INTEGER, Question, Shape, Text, Time, Wh
 
 SSE = "text/event-stream"
 
+# Of each event of a stream.
+_LINES = Schema(
+    type="object",
+    properties={name: Schema(type="string") for name in ("id", "event", "data")},
+)
+
 
 class EventsQuery(Question):
     """Which events, and how."""
@@ -70,7 +76,7 @@ class EventList(Shape):
     model_config = ConfigDict(
         openapi_extra={  # type: ignore[typeddict-unknown-key]  # the framework reads it
             "description": "A stream of events, or with `stream=false` a list of them.",
-            "content": {SSE: MediaType(schema=Schema(type="string"))},
+            "content": {SSE: MediaType(schema=_LINES)},
         }
     )
 
