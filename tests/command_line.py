@@ -13,6 +13,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -89,7 +90,9 @@ def run_module(
 @cache
 def _server() -> str:
     """Start the process that imports, once for this one; return its address."""
-    address = str(Path(tempfile.mkdtemp(prefix="lamina-cli-")) / "socket")
+    folder = tempfile.mkdtemp(prefix="lamina-cli-")
+    atexit.register(shutil.rmtree, folder)
+    address = str(Path(folder) / "socket")
     server = subprocess.Popen(
         [sys.executable, "-P", "-m", "tests.command_line", address],
         stdin=subprocess.PIPE,  # its end tells the server that this process is gone

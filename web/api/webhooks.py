@@ -8,7 +8,7 @@ from shared.domain import NewWebhook
 from shared.webhooks.addresses import check_url
 from shared.webhooks.signing import check_secret, make_secret
 from web import record
-from web.api.models.base import CollectionPath
+from web.api.models.base import CollectionPath, end_of_page
 from web.api.models.jobs import Nothing
 from web.api.models.webhooks import (
     DeliveriesQuery,
@@ -105,7 +105,7 @@ def get_deliveries(path: WebhookPath, query: DeliveriesQuery) -> Response:
     webhook = it.webhooks.find(path.name, path.webhook_id)
     found = it.deliveries.log(webhook.id, limit=query.limit + 1, before=query.before)
     shown, more = found[: query.limit], len(found) > query.limit
-    cursor = f"{shown[-1].created_at!r}_{shown[-1].id}" if more else None
+    cursor = end_of_page(shown[-1].created_at, shown[-1].id) if more else None
     shapes = [DeliveryShape.of(one) for one in shown]
     return answer(DeliveryList(deliveries=shapes, next_cursor=cursor))
 

@@ -79,6 +79,23 @@ TagName = Annotated[str, Field(pattern=f"^{TAG_NAME}$")]
 WholeNumber = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 
 
+NewestFirst = Annotated[str, Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,17})?_[0-9a-f]{1,64}$")]
+"""The end of a page of things listed by time, newest first; see `end_of_page`."""
+
+
+def end_of_page(moment: float, identity: str) -> str:
+    """Return the cursor behind something of this time and id."""
+    return f"{moment!r}_{identity}"
+
+
+def behind(cursor: str | None) -> tuple[float, str] | None:
+    """Return the time and id that a cursor stands behind."""
+    if cursor is None:
+        return None
+    moment, _, identity = cursor.partition("_")
+    return float(moment), identity
+
+
 def seconds(moment: datetime | None) -> float | None:
     """Return a time as the catalog writes it, seconds since 1970."""
     return None if moment is None else moment.astimezone(UTC).timestamp()

@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
 from shared.domain import Estimate, JobFilter, JobKind, JobReport, State
-from web.api.models.base import Question, Shape, Text, Time, seconds
+from web.api.models.base import (
+    NewestFirst,
+    Question,
+    Shape,
+    Text,
+    Time,
+    behind,
+    end_of_page,
+    seconds,
+)
 from web.api.models.documents import Stages
-
-_CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,17})?_[0-9a-f]{1,64}$"
 
 
 class JobStatus(StrEnum):
@@ -147,20 +154,16 @@ class JobsQuery(Question):
     """Accepted then or later."""
     until: AwareDatetime | None = None
     """Accepted before."""
-    cursor: Annotated[str, Field(pattern=_CURSOR)] | None = None
+    cursor: NewestFirst | None = None
     """`next_cursor` of the page before."""
 
     def to_filter(self) -> JobFilter:
         """Return it in the domain's words."""
-        behind = None
-        if self.cursor is not None:
-            accepted_at, _, job_id = self.cursor.partition("_")
-            behind = (float(accepted_at), job_id)
         return JobFilter(
             kind=self.status,
             since=seconds(self.since),
             until=seconds(self.until),
-            behind=behind,
+            behind=behind(self.cursor),
         )
 
 
@@ -194,5 +197,5 @@ class JobList(Shape):
     @classmethod
     def of(cls, jobs: Sequence[JobShape], last: JobReport | None) -> Self:
         """Return a page, behind whose *last* job more may follow."""
-        cursor = None if last is None else f"{last.accepted_at!r}_{last.id}"
+        cursor = None if last is None else end_of_page(last.accepted_at, last.id)
         return cls(jobs=list(jobs), next_cursor=cursor)

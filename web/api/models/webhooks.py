@@ -5,9 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.domain import Delivery, DeliveryState, EventKind, Webhook
-from web.api.models.base import CollectionPath, Question, Shape, Text, Time
+from web.api.models.base import CollectionPath, NewestFirst, Question, Shape, Text, Time, behind
 
-_CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,17})?_[0-9a-f]{1,64}$"
 _ALL = tuple(EventKind)
 
 Kinds = Annotated[list[EventKind], Field(min_length=1, max_length=len(_ALL))]
@@ -100,16 +99,13 @@ class DeliveriesQuery(Question):
     """Which deliveries to list."""
 
     limit: int = Field(default=20, ge=1, le=100)
-    cursor: Annotated[str, Field(pattern=_CURSOR)] | None = None
+    cursor: NewestFirst | None = None
     """`next_cursor` of the page before."""
 
     @property
     def before(self) -> tuple[float, str] | None:
         """Where the page before ended."""
-        if self.cursor is None:
-            return None
-        created_at, _, delivery_id = self.cursor.partition("_")
-        return float(created_at), delivery_id
+        return behind(self.cursor)
 
 
 class DeliveryShape(Shape):
