@@ -1,4 +1,4 @@
-"""Create collections."""
+"""Create collections, and say what their spaces shall be."""
 
 from shared.domain import (
     DEFAULT_INDEX_RULE,
@@ -16,7 +16,7 @@ from shared.ports import Collections, Encoders
 _LEAST_TOKENS = 16
 
 
-def create_collection(
+def create_collection(  # noqa: PLR0913 - one parameter a rule
     collections: Collections,
     encoders: Encoders,
     name: str,
@@ -26,6 +26,7 @@ def create_collection(
     chunking: Chunking | None = None,
     index: IndexRule = DEFAULT_INDEX_RULE,
     retention: RetentionRule = DEFAULT_RETENTION_RULE,
+    keep_originals: bool = False,
 ) -> Collection:
     """Create a collection whose metric is, by default, what its encoder was trained for.
 
@@ -33,6 +34,25 @@ def create_collection(
         InvalidRequest: a bad name, or a chunking rule that the encoder cannot follow.
         EncoderNotInstalled: no such encoder here.
         CollectionExists: the name is taken.
+    """
+    draft = draft_space(encoders, encoder, metric=metric, chunking=chunking)
+    return collections.create(
+        name, draft, index=index, retention=retention, keep_originals=keep_originals
+    )
+
+
+def draft_space(
+    encoders: Encoders,
+    encoder: str,
+    *,
+    metric: Metric | None = None,
+    chunking: Chunking | None = None,
+) -> SpaceDraft:
+    """Return what a space shall be; its metric is, by default, what its encoder was trained for.
+
+    Raises:
+        InvalidRequest: a chunking rule that the encoder cannot follow.
+        EncoderNotInstalled: no such encoder here.
     """
     card = encoders.card(encoder)
     rule = chunking or Chunking(overlap_tokens=min(32, card.max_tokens // 4))
@@ -44,5 +64,4 @@ def create_collection(
         )
     if not 0 <= rule.overlap_tokens <= most // 2:
         raise InvalidRequest(f"chunking.overlap_tokens must be 0 to {most // 2}.")
-    draft = SpaceDraft(encoder=card, metric=metric or card.metric, chunking=rule)
-    return collections.create(name, draft, index=index, retention=retention)
+    return SpaceDraft(encoder=card, metric=metric or card.metric, chunking=rule)

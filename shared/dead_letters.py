@@ -7,7 +7,8 @@ now, so after what was accepted in the meantime, unless external versions say ot
 Whoever dies here has done a letter or left it, and to do one again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,6 +33,9 @@ from shared.upkeep.room import Room
 from shared.waiting.backlog import Backlog
 
 _log = structlog.get_logger(__name__)
+
+_RETRIED_AT_ONCE = 500
+"""Documents of a job that go back into the queue in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,57 @@ def replay_some(
     page = office.dead_letters.page(which, limit=limit, cursor=cursor, oldest_first=True)
     results = _replay(office, [letter.id for letter in page.letters])
     return Replays(results=tuple(results), next_cursor=page.next_cursor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What became of the failed documents of a job."""
+
+    outcomes: Mapping[ReplayOutcome, int]
+    """How many of each."""
+    details: tuple[str, ...]
+    """Why some do not wait again, in words; each reason once."""
+    more: bool
+    """Whether there are more than one call tries."""
+
+    @property
+    def waiting(self) -> int:
+        """Documents that wait to be indexed again."""
+        return self.outcomes.get(ReplayOutcome.REPLAYED, 0)
+
+
+def retry_job(
+    office: DeadLetterOffice, job_id: str, *, documents: Sequence[str] | None = None, most: int
+) -> Retried:
+    """Put the failed documents of a job back into its queue, oldest first, in steps.
+
+    Whoever dies here has done some of them; to do it again does the rest.
+
+    Args:
+        office: where.
+        job_id: the job, which there must be.
+        documents: ids of those meant; None for all.
+        most: how many are tried.
+
+    Raises:
+        OutOfSpace, Overloaded: nothing new is taken just now; what went before stays done.
+    """
+    chosen = None if documents is None else tuple(documents)
+    which = DeadLetterFilter(kind=DeadLetterKind.DOCUMENT, job=job_id, documents=chosen)
+    results: list[Replay] = []
+    cursor: str | None = None
+    while True:
+        limit = min(_RETRIED_AT_ONCE, most - len(results))
+        step = replay_some(office, which, limit=limit, cursor=cursor)
+        results += step.results
+        cursor = step.next_cursor
+        if cursor is None or len(results) >= most:
+            break
+    return Retried(
+        outcomes=Counter(one.outcome for one in results),
+        details=tuple(dict.fromkeys(one.detail for one in results if one.detail)),
+        more=cursor is not None,
+    )
 
 
 def dismiss(dead_letters: DeadLetters, one: DeadLetterId) -> None:

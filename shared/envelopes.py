@@ -15,6 +15,7 @@ from typing import cast
 from shared import schemas, strictjson
 from shared.domain import Json
 from shared.nesting import deeper_than
+from shared.tracing import TRACEPARENT, is_traceparent
 
 TASKS = (schemas.SUBMIT, schemas.DELETE)
 """Names of the tasks that are known. A change that breaks producers makes a new name."""
@@ -50,6 +51,8 @@ class Opened:
     """The producer's task id, if there is one."""
     host: str | None = None
     """Host that a Celery client says it runs on, if it does."""
+    traceparent: str | None = None
+    """Trace that it belongs to, if its headers name one, as those of an instrumented client do."""
 
 
 def open_message(raw: bytes, *, most_values: int | None = None) -> Opened:
@@ -125,7 +128,9 @@ class _Envelope:
         self._check(body, "body", "/body")
         args, kwargs, _ = cast("Sequence[Json]", body)
         opened = _opened(headers["task"], args, kwargs, self.message_id)
-        return replace(opened, host=_host(headers.get("origin")))
+        return replace(
+            opened, host=_host(headers.get("origin")), traceparent=_trace(headers.get(TRACEPARENT))
+        )
 
     @property
     def message_id(self) -> str | None:
@@ -191,6 +196,10 @@ def _host(origin: Json) -> str | None:
     Without the process: else each restart of a producer would be a producer of its own.
     """
     return origin.rpartition("@")[2] if isinstance(origin, str) and "@" in origin else None
+
+
+def _trace(traceparent: Json) -> str | None:
+    return str(traceparent) if is_traceparent(traceparent) else None
 
 
 def _first_id(*candidates: Json) -> str | None:

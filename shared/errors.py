@@ -5,6 +5,7 @@
     - InvalidDocument
     - KeyReused
     - TooLarge
+    - FileRefused              a file cannot be read; says why in a word and in words
   - NotFound
     - CollectionNotFound
     - DocumentNotFound
@@ -12,13 +13,16 @@
     - ReceiptNotFound
     - VersionNotFound
     - TagNotFound
+    - RebuildNotFound
     - DeadLetterNotFound
     - EncoderNotInstalled
     - KeyNotFound
     - WebhookNotFound
     - DeliveryNotFound
+    - MapNotFound
   - CollectionExists
   - CollectionInUse              aliases lead to it: set or remove them first
+  - RebuildUnderWay              as something else: wait for that rebuild, or cancel it
   - VersionExpired
   - OutOfSpace                   too little disk is left: nothing new is taken
   - ArchiveRefused               an archive or backup is damaged or not one of Lamina's
@@ -32,6 +36,7 @@
   - ConfigurationError           a setting is wrong or unsafe
   - Retryable                    may go away by itself; never counts against a document
     - VersionConflict            another writer published first
+    - SpaceChanged               what was encoded is for a space that is no longer the live one
     - Busy                       another process does this kind of upkeep here just now
     - CatalogUnavailable
     - CommitUnknown              the database went away during COMMIT
@@ -90,6 +95,17 @@ class TooLarge(InvalidRequest):
     title = "Too large"
 
 
+class FileRefused(InvalidRequest):
+    """A file cannot be taken, or nothing can be read out of it."""
+
+    title = "File refused"
+
+    def __init__(self, detail: str | None = None, *, fault: str = "unsupported") -> None:
+        self.fault = fault
+        """Why, for programs: a value of `FileFault`."""
+        super().__init__(detail)
+
+
 class NotFound(LaminaError):
     """There is nothing by this name."""
 
@@ -124,6 +140,12 @@ class VersionNotFound(NotFound):
     """The collection has no such version."""
 
     title = "No such version"
+
+
+class RebuildNotFound(NotFound):
+    """No rebuild of the collection is under way."""
+
+    title = "No such rebuild"
 
 
 class TagNotFound(NotFound):
@@ -162,10 +184,22 @@ class DeliveryNotFound(NotFound):
     title = "No such delivery"
 
 
+class MapNotFound(NotFound):
+    """The version has no map; ask for one."""
+
+    title = "No such map"
+
+
 class CollectionExists(LaminaError):
     """A collection of this name exists."""
 
     title = "Collection exists"
+
+
+class RebuildUnderWay(LaminaError):
+    """The collection is being rebuilt as something else."""
+
+    title = "Rebuild under way"
 
 
 class CollectionInUse(LaminaError):
@@ -249,6 +283,12 @@ class Retryable(LaminaError):
     """A fault that may go away by itself."""
 
     title = "Temporarily unavailable"
+
+
+class SpaceChanged(Retryable):
+    """The collection's live space was changed meanwhile."""
+
+    title = "Space changed"
 
 
 class VersionConflict(Retryable):

@@ -21,6 +21,13 @@ POINTS = frozenset(
         "restore.committed",
         "rewrite.written",
         "rewrite.committed",
+        "rebuild.registered",
+        "rebuild.part_written",
+        "rebuild.kept",
+        "rebuild.merge_written",
+        "rebuild.merged",
+        "rebuild.manifest_written",
+        "rebuild.swapped",
         "gc.expired",
         "gc.revoked",
         "gc.removed",
@@ -37,6 +44,12 @@ POINTS = frozenset(
         "intake.committed",
         "web.accepted",
         "webhook.sent",
+        "map.drawn",
+        "upload.kept",
+        "upload.claimed",
+        "upload.stored",
+        "upload.ended",
+        "upload.removed",
     }
 )
 

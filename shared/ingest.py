@@ -3,9 +3,11 @@
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import structlog
 
+from shared import tracing
 from shared.domain import (
     DocumentLimits,
     Json,
@@ -32,7 +34,8 @@ def submit(inbox: Inbox, bell: Bell, submission: Submission) -> Receipt:
     Raises:
         CollectionNotFound, KeyReused, DocumentNotFound: refused; nothing was changed.
     """
-    receipt = inbox.accept(submission)
+    with tracing.stage("accept", documents=len(submission.documents)):
+        receipt = inbox.accept(_traced(submission))
     _log.info(
         "accepted",
         job=receipt.job_id,
@@ -43,6 +46,14 @@ def submit(inbox: Inbox, bell: Bell, submission: Submission) -> Receipt:
     if not receipt.repeated:
         bell.ring()
     return receipt
+
+
+def _traced(submission: Submission) -> Submission:
+    """Have the job know the trace that it belongs to."""
+    here = tracing.carried()
+    if here is None:
+        return submission
+    return replace(submission, extra={tracing.TRACEPARENT: here, **submission.extra})
 
 
 def parse_submission(

@@ -6,8 +6,9 @@ recognised, while two equal pushes that a producer meant stay two.
 
 Unknown fields: envelope, headers, properties and the top level of a payload may hold any, so
 that producers of a later v1 can talk to this one; they have no effect. Those of the payload are
-kept with the job, within the limits of metadata. A document may hold none, since a misspelt `text`
-would be lost: what a producer wants kept with it goes into its `metadata`.
+kept with the job, within the limits of metadata; so is the header `traceparent`. A document may
+hold none, since a misspelt `text` would be lost: what a producer wants kept with it goes into its
+`metadata`.
 """
 
 import re
@@ -21,6 +22,7 @@ from shared.domain import DocumentLimits, Json, Lane, Metadata, Rejection, Submi
 from shared.envelopes import Malformed, Opened, open_message
 from shared.errors import Fault, InvalidRequest, TooLarge
 from shared.ingest import parse_metadata, parse_submission
+from shared.tracing import TRACEPARENT
 
 _MOST_DETAIL = 2000
 _MAX_COLLECTION = 255
@@ -143,6 +145,8 @@ def _extra(opened: Opened, limits: DocumentLimits) -> Metadata:
     if faults:
         about = [Fault("", f"the object of its unknown fields {one.detail}") for one in faults]
         raise InvalidRequest(faults=about)
+    if opened.traceparent:
+        return {TRACEPARENT: opened.traceparent, **extra}
     return extra
 
 

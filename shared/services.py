@@ -22,15 +22,22 @@ from shared.catalog import (
     SqlDump,
     SqlEvents,
     SqlExpiry,
+    SqlHistory,
     SqlInbox,
     SqlKeys,
+    SqlLeftovers,
+    SqlMaps,
     SqlMatching,
     SqlMeasures,
     SqlNames,
+    SqlParsing,
     SqlPublications,
     SqlReading,
+    SqlRebuilds,
     SqlRecords,
+    SqlRenditions,
     SqlRoster,
+    SqlUploads,
     SqlVersions,
     SqlWaiting,
     SqlWebhooks,
@@ -41,15 +48,18 @@ from shared.domain import DocumentLimits
 from shared.domain.filters import FilterLimits
 from shared.encoder import ModelStore
 from shared.errors import CollectionExists, CollectionNotFound, ConfigurationError
-from shared.index import FORMAT, choose, open_store, restyle
+from shared.files import FileLimits, FolderBlobs, Pen, clean_name, sniff
+from shared.index import FORMAT, choose, cluster, open_store, restyle
 from shared.indexing.bench import Bench
 from shared.indexing.pace import Backoff, Pace
 from shared.indexing.publishing import read_manifest
+from shared.measures.history import Recorder
 from shared.measures.tally import Tally
 from shared.messages import MessageLimits
 from shared.ports import (
     Audit,
     Bell,
+    Blobs,
     Chores,
     Claims,
     Collections,
@@ -60,23 +70,33 @@ from shared.ports import (
     Encoders,
     Events,
     Expiry,
+    History,
     Inbox,
     IndexFiles,
     IndexStore,
     Keys,
+    Leftovers,
+    Maps,
     Measures,
     Messages,
     Names,
+    Parsing,
     Publications,
     Reading,
+    Rebuilds,
     Records,
+    Renditions,
     Roster,
+    Uploads,
     Versions,
     Waiting,
     Webhooks,
 )
 from shared.posting import HttpPoster
+from shared.projecting.atlas import Atlas
+from shared.projecting.mapping import Studio
 from shared.queue import BrokerMessages, CeleryBell
+from shared.sampling import Sampler
 from shared.searching.batching import QueryBatcher
 from shared.searching.narrowing import Narrowing
 from shared.searching.queries import SearchLimits
@@ -96,6 +116,9 @@ from shared.upkeep.expiring import Sweep
 from shared.upkeep.remains import Keeper
 from shared.upkeep.room import Room
 from shared.upkeep.upkeep import Upkeep
+from shared.uploads.clearing import Attic
+from shared.uploads.parsing import Mill
+from shared.uploads.receiving import Depot
 from shared.versions.shelf import Shelf
 from shared.waiting.admission import GuardedInbox
 from shared.waiting.backlog import Backlog
@@ -126,8 +149,14 @@ class Services:
     streams: threading.BoundedSemaphore
     """Of events, that this process may still begin."""
     inbox: Inbox
+    uploads: Uploads
+    parsing: Parsing
+    leftovers: Leftovers
+    blobs: Blobs
     claims: Claims
     publications: Publications
+    rebuilds: Rebuilds
+    renditions: Renditions
     reading: Reading
     records: Records
     dead_letters: DeadLetters
@@ -136,6 +165,7 @@ class Services:
     roster: Roster
     versions: Versions
     chores: Chores
+    maps: Maps
     keys: Keys
     keyring: Keyring
     audit: Audit
@@ -153,6 +183,7 @@ class Services:
     recall: RecallSampler
     searcher: Searcher
     measures: Measures
+    history: History
     tally: Tally
     """What this process counted and did not hand over to `measures` yet."""
 
@@ -229,8 +260,14 @@ def open_services(
         deliveries=SqlDeliveries(database),
         streams=threading.BoundedSemaphore(settings.events.streams),
         inbox=GuardedInbox(SqlInbox(database, kept_bytes=limits.rejected_bytes), room, backlog),
+        uploads=SqlUploads(database),
+        parsing=SqlParsing(database),
+        leftovers=SqlLeftovers(database),
+        blobs=FolderBlobs(settings.data_dir / "uploads"),
         claims=SqlClaims(database),
         publications=SqlPublications(database),
+        rebuilds=SqlRebuilds(database),
+        renditions=SqlRenditions(database),
         reading=reading,
         records=records,
         dead_letters=SqlDeadLetters(database, kept_bytes=limits.rejected_bytes),
@@ -239,6 +276,7 @@ def open_services(
         roster=roster,
         versions=versions,
         chores=chores,
+        maps=SqlMaps(database),
         keys=keys,
         keyring=Keyring(keys, settings.read_admin_key()),
         audit=SqlAudit(database),
@@ -271,6 +309,7 @@ def open_services(
             tally=tally,
         ),
         measures=SqlMeasures(database),
+        history=SqlHistory(database),
         tally=tally,
     )
 
@@ -282,6 +321,7 @@ def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: Fal
         claims=services.claims,
         publications=services.publications,
         collections=services.collections,
+        renditions=services.renditions,
         store=services.store,
         encoders=services.encoders,
         room=services.room,
@@ -291,6 +331,7 @@ def open_bench(services: Services, *, stopping: Callable[[], bool] = lambda: Fal
         max_documents=encoding.claim_documents,
         max_crashes=encoding.max_crashes,
         backoff=Backoff(encoding.retry_seconds, encoding.longest_retry_seconds),
+        hold_seconds=encoding.hold_seconds,
         tally=services.tally,
         stopping=stopping,
     )
@@ -365,6 +406,29 @@ def open_shelf(services: Services) -> Shelf:
     )
 
 
+def open_atlas(services: Services) -> Atlas:
+    """Return what this process needs to ask for maps and look at them."""
+    return Atlas(
+        maps=services.maps,
+        collections=services.collections,
+        reading=services.reading,
+        searcher=services.searcher,
+    )
+
+
+def open_studio(services: Services, *, stopping: Callable[[], bool] = lambda: False) -> Studio:
+    """Return what this process needs to draw maps until *stopping*."""
+    return Studio(
+        maps=services.maps,
+        collections=services.collections,
+        reading=services.reading,
+        store=services.store,
+        files=services.files,
+        shift=open_shift(services, stopping=stopping),
+        clusterer=cluster,
+    )
+
+
 def open_sweep(services: Services) -> Sweep:
     """Return what this process needs to forget what was kept long enough."""
     retention = services.settings.retention
@@ -373,6 +437,29 @@ def open_sweep(services: Services) -> Sweep:
         key_days=retention.key_days,
         job_days=retention.job_days,
         rejection_days=retention.rejection_days,
+    )
+
+
+def open_recorder(services: Services) -> Recorder:
+    """Return what this process needs to take readings for the plots."""
+    metrics = services.settings.metrics
+    return Recorder.of(
+        services.history,
+        services.measures,
+        services.waiting,
+        every_seconds=metrics.reading_seconds,
+        kept_seconds=metrics.history_seconds,
+    )
+
+
+def open_sampler(services: Services) -> Sampler:
+    """Return what this process needs to load the sample collection."""
+    return Sampler(
+        collections=services.collections,
+        encoders=services.encoders,
+        inbox=services.inbox,
+        bell=services.bell,
+        encoder=services.settings.encoder,
     )
 
 
@@ -397,6 +484,7 @@ def open_keeper(services: Services, *, stopping: Callable[[], bool] = lambda: Fa
     retention = services.settings.retention
     return Keeper(
         shift=open_shift(services, stopping=stopping),
+        renditions=services.renditions,
         reading=services.reading,
         roster=services.roster,
         store=services.store,
@@ -418,6 +506,7 @@ def open_checker(services: Services, *, stopping: Callable[[], bool] = lambda: F
         files=services.files,
         encoders=services.encoders,
         scrub_days=services.settings.retention.scrub_days,
+        attic=open_attic(services),
     )
 
 
@@ -425,6 +514,7 @@ def open_repairer(services: Services) -> Repairer:
     """Return what this process needs to repair damaged files."""
     return Repairer(
         shift=open_shift(services),
+        collections=services.collections,
         publications=services.publications,
         store=services.store,
         files=services.files,
@@ -440,7 +530,46 @@ def open_purger(services: Services) -> Purger:
         publications=services.publications,
         store=services.store,
         keeper=open_keeper(services),
+        attic=open_attic(services),
     )
+
+
+def open_depot(services: Services) -> Depot:
+    """Return what this process needs to take files in."""
+    settings = services.settings
+    return Depot(
+        uploads=services.uploads,
+        blobs=services.blobs,
+        room=services.room,
+        backlog=services.backlog,
+        sniff=sniff,
+        clean_name=partial(clean_name, most=settings.limits.id_characters),
+        file_bytes=settings.files.bytes,
+    )
+
+
+def open_mill(services: Services) -> Mill:
+    """Return what this process needs to read files into documents."""
+    files = services.settings.files
+    return Mill(
+        parsing=services.parsing,
+        blobs=services.blobs,
+        reader=Pen(file_limits(services.settings)),
+        room=services.room,
+        backlog=services.backlog,
+        bell=services.bell,
+        limits=services.limits,
+        file_bytes=files.bytes,
+        worker=process_name(),
+        lease_seconds=files.lease_seconds,
+        max_attempts=files.attempts,
+        retry_seconds=files.retry_seconds,
+    )
+
+
+def open_attic(services: Services) -> Attic:
+    """Return where this process finds the bytes of files that are kept."""
+    return Attic(services.leftovers, services.blobs)
 
 
 def open_dock(services: Services) -> Dock:
@@ -495,6 +624,7 @@ def open_installation(services: Services, *, lamina: str) -> Installation:
         holder=f"{process_name()}/backup",
         lease_seconds=services.settings.reader.lease_seconds,
         lamina=lamina,
+        attic=open_attic(services),
     )
 
 
@@ -514,6 +644,7 @@ def open_target(services: Services) -> Target:
         dump=SqlDump(services.database),
         index=settings.data_dir / "index",
         models=settings.data_dir / "models",
+        files=settings.data_dir / "uploads",
     )
 
 
@@ -528,6 +659,24 @@ def document_limits(settings: Settings) -> DocumentLimits:
         metadata_bytes=limits.metadata_bytes,
         metadata_depth=limits.metadata_depth,
         key_characters=limits.key_characters,
+    )
+
+
+def file_limits(settings: Settings) -> FileLimits:
+    """Return the limits that files are read in."""
+    files = settings.files
+    return FileLimits(
+        file_bytes=files.bytes,
+        text_characters=settings.limits.text_characters,
+        name_characters=settings.limits.id_characters,
+        pages=files.pages,
+        rows=files.rows,
+        members=files.members,
+        unpacked_bytes=files.unpacked_bytes,
+        ratio=files.ratio,
+        memory_bytes=files.memory_bytes,
+        cpu_seconds=files.cpu_seconds,
+        wall_seconds=files.seconds,
     )
 
 

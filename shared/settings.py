@@ -177,6 +177,10 @@ class LimitSettings(_Group):
     """Documents that may wait, accepted and not settled yet; past it nothing more is taken. The
     last tenth is kept for the interactive lane. A million small ones take about 1 GB of catalog."""
 
+    map_points: PositiveInt = 5000
+    """Passages on the map of a collection; of more a sample is drawn. The work grows as the square:
+    5,000 take about 40 seconds of one core."""
+
     rejected_bytes: PositiveInt = 1024 * 1024
     """How much of a rejected message is kept, bytes."""
 
@@ -218,6 +222,10 @@ class EncodingSettings(_Group):
 
     longest_retry_seconds: PositiveFloat = 60.0
     """The longest that such a claim waits, seconds."""
+
+    hold_seconds: PositiveFloat = 30.0
+    """How long other documents of a collection wait at most at the end of its rebuild, when they
+    come faster than it can catch up; then they go on for as long before it tries again."""
 
     memory_bytes: Annotated[int, Field(ge=0)] = 4 * 1024**3
     """Resident memory from where an index worker ends itself between two claims, bytes, so that a
@@ -374,6 +382,73 @@ class MetricsSettings(_Group):
     collections: Annotated[int, Field(ge=0)] = 100
     """Collections that `/metrics` tells of one by one: those with the most documents."""
 
+    reading_seconds: PositiveFloat = 10.0
+    """How often a reading is kept for the plots of the page *Operation*, seconds."""
+
+    history_seconds: PositiveFloat = 3600.0
+    """How far back these plots reach, seconds."""
+
+
+class FileSettings(_Group):
+    """Files to be parsed (PDF, Word, tables, ...)."""
+
+    bytes: PositiveInt = 100 * 1024**2
+    """Size of one file, bytes."""
+
+    request_bytes: PositiveInt = 1024**3
+    """All files of one request, bytes."""
+
+    count: PositiveInt = 1000
+    """Files of one request."""
+
+    members: PositiveInt = 2000
+    """Files in one ZIP archive."""
+
+    unpacked_bytes: PositiveInt = 500 * 1024**2
+    """What a ZIP archive or Word document may unpack to, bytes."""
+
+    ratio: PositiveInt = 200
+    """How many times larger than packed that may be, once it is more than 8 MiB."""
+
+    pages: PositiveInt = 10_000
+    """Pages of a PDF."""
+
+    rows: PositiveInt = 1_000_000
+    """Rows of a table or lines of JSON Lines; each becomes a document."""
+
+    memory_bytes: Annotated[int, Field(ge=256 * 1024**2)] = 1024**3
+    """Memory (address space) of the process that reads files, bytes."""
+
+    cpu_seconds: PositiveInt = 120
+    """Time of a processor that reading one file may take, seconds."""
+
+    seconds: PositiveFloat = 300.0
+    """How long reading one file may take by the clock, seconds."""
+
+    attempts: PositiveInt = 3
+    """A file that this many parsers held when they died is given up."""
+
+    lease_seconds: PositiveFloat = 30.0
+    """How long a parser holds a file without a heartbeat (one every third of this)."""
+
+    poll_seconds: PositiveFloat = 0.5
+    """How often a parser looks for files."""
+
+    retry_seconds: PositiveFloat = 5.0
+    """How long a file waits that could not be parsed just now, by no fault of its own."""
+
+    draft_hours: PositiveFloat = 2.0
+    """How long files are kept on the page *Add* that were looked at and not added, hours."""
+
+    preview_bytes: PositiveInt = 4 * 1024**2
+    """Largest file that is read for a preview, bytes."""
+
+    preview_characters: PositiveInt = 200_000
+    """Longest text that is cut for a preview, characters."""
+
+    preview_seconds: PositiveFloat = 20.0
+    """How long reading a file for a preview may take, seconds."""
+
 
 class StorageSettings(_Group):
     """Where segments lie."""
@@ -441,6 +516,10 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
+    tracing: bool = False
+    """Whether to trace requests and documents with OpenTelemetry (the extra `otel`). Where traces
+    are sent to, and which, its own variables say: `OTEL_EXPORTER_OTLP_ENDPOINT` and others."""
+
     stop_seconds: Annotated[float, Field(ge=3)] = 15.0
     """How long a worker, intake or upkeep process may take to end after it was told to; then it
     gives back what it holds and is gone. A container's grace period must be longer."""
@@ -462,6 +541,7 @@ class Settings(BaseSettings):
     reader: ReaderSettings = ReaderSettings()
     merge: MergeSettings = MergeSettings()
     retention: RetentionSettings = RetentionSettings()
+    files: FileSettings = FileSettings()
     storage: StorageSettings = StorageSettings()
     metrics: MetricsSettings = MetricsSettings()
     events: EventSettings = EventSettings()

@@ -36,6 +36,9 @@ _ON_BOTH_DATABASES = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what runs each time short, without leaving out what only one database could break."""
     for item in items:
+        folder, _, file = item.nodeid.partition("::")[0].rpartition("/")
+        # One process runs the tests of a file, and of all files that share one Lamina.
+        item.add_marker(pytest.mark.xdist_group(folder if folder == "tests/e2e" else file))
         if "postgresql" in item.name and not item.nodeid.startswith(_ON_BOTH_DATABASES):
             item.add_marker(pytest.mark.slow)
 

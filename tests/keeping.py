@@ -1,10 +1,20 @@
 """Garbage collection in a small world: what makes garbage, and the oracle of what is left."""
 
+from dataclasses import replace
+
 import numpy as np
 from sqlalchemy import text
 
 from shared.catalog import Database
-from shared.domain import Attempt, Claim, Collection, Head, KeptVersion, RetentionRule
+from shared.domain import (
+    Attempt,
+    Claim,
+    Collection,
+    Head,
+    KeptVersion,
+    Manifest,
+    RetentionRule,
+)
 from shared.ingest import deletion, submit
 from shared.upkeep.chores import Shift
 from shared.upkeep.merging import merge_next
@@ -23,6 +33,7 @@ def keeper_of(
 ) -> Keeper:
     """Return what garbage collection needs in *world*, by default without any grace."""
     return Keeper(
+        renditions=world.renditions,
         shift=Shift(
             chores=world.chores,
             versions=world.versions,
@@ -61,8 +72,9 @@ def numbers(world: World) -> list[int]:
 
 
 def needed_keys(world: World) -> set[str]:
-    """Return all that the versions need which can be searched, their manifests too."""
-    keys: set[str] = set()
+    """Return all that the versions need which can be searched, or a rebuild; manifests too."""
+    parts = tuple(world.renditions.parts(world.collection.id))
+    keys = set(world.store.needed(replace(Manifest.empty(world.collection), segments=parts)))
     for one in live_versions(world):
         head = head_of(world, one)
         keys |= world.store.needed(world.store.read_manifest(head))

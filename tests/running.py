@@ -160,6 +160,12 @@ class RunningLamina:
             seconds=seconds,
         )
 
+    def succeed(self, *arguments: str, stdin: bytes = b"") -> Any:
+        """Run a command that must succeed; return what its --json says."""
+        done = self.run(*arguments, "--json", stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def start(self, *, wait: bool = True) -> None:
         """Start it, with the default model in place, and wait until it is ready."""
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)

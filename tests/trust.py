@@ -62,6 +62,7 @@ def repairer_of(
 ) -> Repairer:
     store = store or world.fresh_store()
     return Repairer(
+        collections=world.collections,
         shift=shift or shift_of(world),
         publications=world.publications,
         store=store,

@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.command_line import Forked
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,7 +20,7 @@ class WorkerProcess:
 
     def __init__(self, role: str, data_dir: Path, broker_url: str = "", **environment: str) -> None:
         self.log = data_dir / f"{role}-{time.monotonic_ns()}.log"
-        self._arguments = [sys.executable, "-m", "workers", role]
+        self._arguments = ["workers", role]
         self._environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
@@ -27,17 +28,16 @@ class WorkerProcess:
             "LAMINA_BROKER_URL": broker_url,
             **environment,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Forked | None = None
 
     def start(self, *more: str, pass_fds: tuple[int, ...] = ()) -> Self:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = Forked(
                 [*self._arguments, *more],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                pass_fds=pass_fds,
+                environment=self._environment,
+                folder=ROOT,
+                streams=(0, log.fileno(), log.fileno()),
+                keep=pass_fds,
             )
         return self
 
@@ -79,7 +79,7 @@ class WorkerProcess:
     def wait(self, seconds: float = 30.0) -> int:
         """Wait for its end; return the exit code, negative for a signal."""
         assert self._process is not None
-        return self._process.wait(timeout=seconds)
+        return self._process.wait(seconds)
 
     def stop(self) -> int:
         self.send(signal.SIGTERM)
@@ -96,7 +96,7 @@ class WorkerProcess:
     ) -> None:
         if self._process is not None and not self.ended:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(30)
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 40.0) -> None:

@@ -24,7 +24,9 @@ from shared.catalog import (
     SqlMatching,
     SqlPublications,
     SqlReading,
+    SqlRebuilds,
     SqlRecords,
+    SqlRenditions,
     SqlRoster,
     SqlVersions,
     SqlWaiting,
@@ -71,7 +73,7 @@ from shared.upkeep.room import Room
 from shared.upkeep.upkeep import Upkeep
 from shared.waiting.backlog import Backlog
 from shared.waiting.forecast import Forecast
-from tests.fakes.encoder import FakeEncoders
+from tests.fakes.encoder import FakeEncoders, HashEncoder
 from tests.fakes.wayward import WaywardEncoder
 from tests.letters import Refused, refused
 
@@ -144,6 +146,8 @@ class World:
     inbox: SqlInbox
     claims: SqlClaims
     publications: SqlPublications
+    rebuilds: SqlRebuilds
+    renditions: SqlRenditions
     reading: SqlReading
     records: SqlRecords
     dead_letters: SqlDeadLetters
@@ -174,8 +178,11 @@ class World:
         recall_share: float = 0.0,
         disk: Disk | None = None,
         skewed: bool = False,
+        others: Sequence[HashEncoder] = (),
     ) -> Iterator[Self]:
         """Open the world in *folder*; all that lives by leases has *lease_seconds*.
+
+        *others* are installed besides the encoder of its collection.
 
         Index files are written through *disk*, if there is one. With *skewed* the catalog's clock
         can be put forward and back (`tests/clocks.py`).
@@ -184,7 +191,7 @@ class World:
         database = Database(database_url or _sqlite(folder), skewed=skewed)
         database.migrate()
         encoder = WaywardEncoder()
-        encoders = FakeEncoders(encoder)
+        encoders = FakeEncoders(encoder, *others)
         collections = SqlCollections(database)
         collection = _open_collection(
             collections,
@@ -227,6 +234,8 @@ class World:
             inbox=SqlInbox(database),
             claims=claims,
             publications=publications,
+            rebuilds=SqlRebuilds(database),
+            renditions=SqlRenditions(database),
             reading=reading,
             records=records,
             dead_letters=SqlDeadLetters(database),
@@ -243,6 +252,7 @@ class World:
                 claims=claims,
                 publications=publications,
                 collections=collections,
+                renditions=SqlRenditions(database),
                 store=store,
                 encoders=encoders,
                 room=Room(store, 0),

@@ -11,6 +11,7 @@ from shared.settings import Settings
 from web import (
     access,
     api,
+    arrivals,
     formats,
     metering,
     metrics,
@@ -80,6 +81,7 @@ def create_app(services: Services | None = None) -> Lamina:
     sessions.register(app, settings)
     rates.register(app, settings)
     access.register(app)
+    arrivals.register(app)
     csrf = CSRFProtect(app)
     record.register(app)
     api.register(app, csrf)

@@ -10,6 +10,7 @@ from shared.domain import Condition
 from shared.errors import ConfigurationError, LaminaError, Retryable
 from shared.footprint import resident_bytes
 from shared.measures.tally import hand_over
+from shared.product import product_version
 from shared.services import Services, process_name
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Beat:
         self._stopped_process = False
         self._every_seconds = every_seconds
         self._process = process_name()
+        self._version = product_version()
         self._stop = threading.Event()
         self._begun = False
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
@@ -87,6 +89,7 @@ class Beat:
         now = time.monotonic()
         self._since = (self._since or now) if trouble else None
         return Condition(
+            version=self._version,
             schema=self._services.database.schema,
             trouble=trouble,
             trouble_seconds=round(now - self._since, 3) if self._since else 0.0,
@@ -139,11 +142,51 @@ class WarmUp:
         self._services.queries.warm_up(card.fingerprint)
 
 
+class Foresight:
+    """Loads the encoders of rebuilds under way, so that the first search after one is fast."""
+
+    def __init__(self, services: Services, *, every_seconds: float = BEAT_SECONDS) -> None:
+        self._services = services
+        self._every_seconds = every_seconds
+        self._seen: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="foresight", daemon=True)
+
+    def start(self) -> None:
+        """Begin; call it after the last fork."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Give up."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_seconds):
+            try:
+                self.look()
+            except LaminaError as error:  # the search itself will say so, if it comes to that
+                log.warning("foresight.failed", error=f"{error.title}: {error.detail}")
+
+    def look(self) -> None:
+        """Load what will be needed, each encoder once: more would drive others out of memory.
+
+        Raises:
+            EncoderNotInstalled, CorruptFile: of an encoder, this once.
+            Retryable: the catalog cannot be read now.
+        """
+        for rebuild in self._services.renditions.running():
+            if rebuild.space.fingerprint not in self._seen:
+                self._seen.add(rebuild.space.fingerprint)
+                self._services.encoders.load(rebuild.space.fingerprint)
+
+
 class Background:
-    """The two together, for one process."""
+    """The three together, for one process."""
 
     def __init__(self, services: Services) -> None:
         self.warm_up = WarmUp(services)
+        self._foresight = Foresight(services)
         self._services = services
         self._beat: Beat | None = None
 
@@ -152,12 +195,14 @@ class Background:
         self._beat = Beat(self._services, problem=self._find_problem, stop=stop)
         self._beat.start()
         self.warm_up.start()
+        self._foresight.start()
 
     def close(self) -> None:
-        """End both threads, if they run."""
+        """End the threads, if they run."""
         if self._beat:
             self._beat.close()
             self.warm_up.close()
+            self._foresight.close()
 
     def lost(self) -> list[str]:
         """Return, in words, which threads ended by a fault; only a fresh process has them again."""

@@ -1,6 +1,7 @@
 """How pages write times, sizes and scores."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flask import Flask
@@ -8,6 +9,7 @@ from markupsafe import Markup
 
 from shared.domain import Metric, State, rfc3339
 from shared.waiting.words import about
+from web.marking import marked
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIBI = 1024
@@ -50,6 +52,16 @@ def moment(seconds: float | None) -> Markup:
     )
 
 
+def iso(seconds: float) -> str:
+    """Return a time as machines read it."""
+    return rfc3339(seconds)
+
+
+def day(seconds: float) -> str:
+    """Return the date of a time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
 def number(value: float) -> str:
     """Return a whole number with thousands apart."""
     return f"{value:,.0f}"
@@ -69,15 +81,34 @@ def span(start: float | None, end: float | None) -> str:
     """Return the time between two stages, or a dash while one is missing."""
     if start is None or end is None:
         return "\N{EN DASH}"
-    milliseconds = max(0.0, 1000 * (end - start))
-    if milliseconds < _SECOND_MS:
-        return f"{milliseconds:.0f} ms"
-    return f"{milliseconds / _SECOND_MS:.1f} s"
+    return duration(max(0.0, end - start))
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took."""
+    if seconds < 1:
+        return f"{_SECOND_MS * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 2 * _MINUTE else about(seconds)
 
 
 def score(value: float, metric: Metric) -> str:
     """Return a score with as many digits as tell hits apart."""
     return f"{value:.3f}" if metric is Metric.COSINE else f"{value:.4g}"
+
+
+def share(value: float, best: float, metric: Metric) -> float:
+    """Return how long a score's bar is, 0 to 1; see `bar_words`."""
+    if metric is Metric.COSINE:
+        return min(1.0, max(0.0, value))
+    larger, smaller = (best, value) if metric.higher_is_better else (value, best)
+    return min(1.0, max(0.0, smaller / larger)) if larger > 0 else 1.0
+
+
+def bar_words(metric: Metric) -> str:
+    """Return what the bar beside a score shows, as the rest of a sentence about it."""
+    if metric is Metric.COSINE:
+        return ": 1 says the same, 0 has nothing to do with it."
+    return "; the bar shows it beside that of the first result on the page."
 
 
 def plural(count: int, noun: str) -> str:
@@ -89,10 +120,27 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+_FILTERS: tuple[Callable[..., object], ...] = (
+    about,
+    ago,
+    bar_words,
+    day,
+    duration,
+    iso,
+    moment,
+    number,
+    plural,
+    score,
+    share,
+    size,
+    span,
+)
+
+
 def register(app: Flask) -> None:
     """Make the formats known to templates."""
-    for function in (about, ago, moment, number, size, span, score, plural):
-        app.jinja_env.filters[function.__name__] = function
+    app.jinja_env.filters.update((one.__name__, one) for one in _FILTERS)
     app.jinja_env.globals["state_words"] = STATE_WORDS
+    app.jinja_env.globals["marked"] = marked
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

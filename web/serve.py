@@ -14,11 +14,12 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from shared import lifeline, logs
+from shared import lifeline, logs, tracing
 from shared.errors import CatalogUnavailable
 from shared.services import Services, open_services
 from shared.settings import Settings
 from web import Lamina, create_app, problems
+from web import tracing as web_tracing
 from web.patience import patient_worker
 
 _STOP_SECONDS = 10
@@ -39,6 +40,9 @@ def boot(services: Services | None = None, *, stop: Callable[[], None] = lambda:
         stop: called when a newer Lamina has made the catalog one that this program cannot use.
     """
     app = create_app(services)
+    if app.extensions["services"].settings.tracing:
+        tracing.start("web")
+        web_tracing.register(app)
     app.register_error_handler(ParseException, _refuse_malformed)
     app.extensions["background"].start(stop=stop)
     return app
@@ -48,6 +52,7 @@ def shut(app: Lamina) -> None:
     """End the threads of an application that `boot` made, and close its services."""
     app.extensions["background"].close()
     app.extensions["services"].close()
+    tracing.stop()
 
 
 def _refuse_malformed(error: Exception) -> WerkzeugResponse:

@@ -1,6 +1,7 @@
 """Read requests as strictly as `shared.strictjson`, write answers in plain UTF-8."""
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import IO, Any, NoReturn
 
 from flask import Request
 from flask.json.provider import DefaultJSONProvider
@@ -33,7 +34,23 @@ class StrictJson(DefaultJSONProvider):
 
 
 class StrictRequest(Request):
-    """Says what is wrong with a body that is not JSON."""
+    """Says what is wrong with a body that is not JSON; takes files where it is told to."""
+
+    open_file: Callable[[], IO[bytes]] | None = None
+    """Opens what a file of a form is written to; None for a temporary file."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        if self.open_file is not None:
+            return self.open_file()
+        return super()._get_file_stream(
+            total_content_length, content_type, filename, content_length
+        )
 
     def on_json_loading_failure(self, e: ValueError | None) -> NoReturn:
         """Answer 415 to another media type (*e* is None) and 400 to a malformed body."""

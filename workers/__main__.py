@@ -1,4 +1,4 @@
-"""`python -m workers index|upkeep|intake`: one process of one role.
+"""`python -m workers index|upkeep|intake|parser`: one process of one role.
 
 It ends with 0 after SIGTERM, SIGINT or SIGQUIT, within `LAMINA_STOP_SECONDS`, and when it has
 grown too large; with a code of `shared/exits.py` or 1 after a fault that only a fresh process may
@@ -11,12 +11,12 @@ import socket
 import sys
 from typing import Protocol, cast
 
-from shared import exits, lifeline, logs
+from shared import exits, lifeline, logs, tracing
 from shared.errors import ConfigurationError
 from shared.settings import Settings, limit_threads
 from workers import process
 
-ROLES = ("index", "upkeep", "intake")
+ROLES = ("index", "upkeep", "intake", "parser")
 
 
 class Role(Protocol):
@@ -45,14 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
         lifeline.watch(options.parent_fd, grace_seconds=settings.stop_seconds)
     logs.configure(settings.log_level, role=options.role)
     limit_threads()
+    if settings.tracing:
+        tracing.start(options.role)
     # Only now, since numpy counts its threads when it is imported; and only this role, since
-    # intake and upkeep must not pay for torch.
+    # no other must pay for torch.
     role = cast("Role", importlib.import_module(f"workers.{options.role}"))
     try:
         code = role.run(settings, options.name)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return exits.CONFIGURATION
+    tracing.stop()
     return code or process.exit_code()
 
 

@@ -11,6 +11,7 @@ from shared.domain import Condition
 from shared.errors import ConfigurationError, Retryable
 from shared.footprint import resident_bytes
 from shared.measures.tally import hand_over
+from shared.product import product_version
 from shared.services import Services, process_name
 from workers import process
 
@@ -44,6 +45,7 @@ class Pulse:
         self._kind = kind
         self._encoders = encoders
         self._name = process_name()
+        self._version = product_version()
         self._troubles: dict[str, tuple[str, float]] = {}
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -73,6 +75,7 @@ class Pulse:
         troubles = list(dict(self._troubles).values())
         since = min((one for _, one in troubles), default=0.0)
         return Condition(
+            version=self._version,
             schema=self._services.database.schema,
             encoders=tuple(self._encoders()),
             trouble=" ".join(words for words, _ in troubles) or None,

@@ -16,13 +16,18 @@ import structlog
 
 from shared.deletions import carry_out
 from shared.errors import LaminaError, Retryable
+from shared.projecting.mapping import draw_next
+from shared.rebuilding.merging import merge_part_next
 from shared.services import (
     Services,
     longest_lease,
+    open_attic,
     open_checker,
     open_keeper,
     open_messenger,
+    open_recorder,
     open_services,
+    open_studio,
     open_sweep,
     open_upkeep,
 )
@@ -33,6 +38,7 @@ from shared.upkeep.merging import merge_next, relay_next
 from shared.upkeep.remains import Keeper
 from shared.upkeep.removing import remove_next
 from shared.upkeep.upkeep import Upkeep, reap
+from shared.uploads.clearing import clear_away, remove_orphans
 from workers import process
 from workers.pulse import Pulse
 from workers.waiting import wait_for_catalog
@@ -62,7 +68,7 @@ def run(settings: Settings, name: str) -> int:
         name="reaper",
     )
     reaper.start()
-    messengers = _start_messengers(services, pulse)
+    others = [*_start_messengers(services, pulse), _start_drawing(services, pulse)]
     os.nice(settings.encoding.nice)  # of this thread: giving claims back must not wait for merges
     _log.info("ready", worker=upkeep.shift.holder)
     turns = _turns(services, upkeep)
@@ -71,7 +77,7 @@ def run(settings: Settings, name: str) -> int:
         # Chores and versions of living processes are leased, too.
         busy = upkeep.clock.steady_for(longest_lease(settings)) and _take(turns, pulse)
     reaper.join()
-    for thread in messengers:
+    for thread in others:
         thread.join()
     pulse.close()
     services.close()
@@ -146,10 +152,13 @@ def _turns(services: Services, upkeep: Upkeep) -> tuple[Turn, ...]:
         Turn("delete", partial(_delete_some, services), often),
         Turn("merge", partial(merge_next, upkeep), often),
         Turn("relay", partial(relay_next, upkeep), often),
+        Turn("merge-rebuild", partial(merge_part_next, upkeep, services.renditions), often),
         Turn("collect", partial(_collect_everywhere, services, keeper), seldom),
         Turn("scrub", partial(scrub_next, checker), seldom),
         Turn("expire", open_sweep(services).take, _EXPIRE_SECONDS),
         Turn("remove", partial(_remove_some, services), seldom),
+        Turn("clear", partial(_clear_some, services), seldom),
+        Turn("orphans", partial(_remove_orphans, services), _EXPIRE_SECONDS),
     )
 
 
@@ -161,7 +170,23 @@ def _delete_some(services: Services) -> bool:
 def _remove_some(services: Services) -> bool:
     """Do a step of removing a collection that was deleted long ago; whether there was one."""
     days = services.settings.retention.deleted_days
-    return remove_next(services.discards, services.files, deleted_days=days)
+    return remove_next(services.discards, services.files, deleted_days=days, blobs=services.blobs)
+
+
+def _clear_some(services: Services) -> bool:
+    """Do a step of removing bytes of files that nobody needs; whether there may be more."""
+    retention, files = services.settings.retention, services.settings.files
+    return clear_away(
+        open_attic(services),
+        grace_seconds=retention.grace_seconds,
+        draft_seconds=files.draft_hours * 3600,
+    )
+
+
+def _remove_orphans(services: Services) -> bool:
+    """Remove bytes of files that were stored and never accepted."""
+    old = services.settings.retention.orphan_days * 86_400
+    return remove_orphans(open_attic(services), services.roster, older_than_seconds=old)
 
 
 def _collect_everywhere(services: Services, keeper: Keeper) -> bool:
@@ -193,7 +218,11 @@ def _start_messengers(services: Services, pulse: Pulse) -> Sequence[threading.Th
     often = services.settings.merge.every_seconds
     messenger = open_messenger(services)
     groups = (
-        [Turn("note", messenger.note, often), Turn("forget", messenger.forget, _FORGET_SECONDS)],
+        [
+            Turn("note", messenger.note, often),
+            Turn("forget", messenger.forget, _FORGET_SECONDS),
+            Turn("read", open_recorder(services).take, services.settings.metrics.reading_seconds),
+        ],
         [Turn("webhooks", messenger.deliver, often)],
     )
     threads = [
@@ -203,6 +232,20 @@ def _start_messengers(services: Services, pulse: Pulse) -> Sequence[threading.Th
     for thread in threads:
         thread.start()
     return threads
+
+
+def _start_drawing(services: Services, pulse: Pulse) -> threading.Thread:
+    """Draw maps in a thread of its own: a merge must not wait the minute that one may take."""
+    studio = open_studio(services, stopping=process.stopping.is_set)
+    often = services.settings.merge.every_seconds
+
+    def draw() -> None:
+        os.nice(services.settings.encoding.nice)  # of this thread
+        _repeat([Turn("map", partial(draw_next, studio), often)], often, pulse)
+
+    thread = threading.Thread(target=draw, name="map")
+    thread.start()
+    return thread
 
 
 def _repeat(turns: Sequence[Turn], every_seconds: float, pulse: Pulse) -> None:

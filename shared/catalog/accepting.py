@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from shared.catalog.clock import read_clock
@@ -88,8 +88,8 @@ def open_job(tx: Connection, submission: Submission, hold_seconds: float = 0.0) 
     return job
 
 
-def fill(tx: Connection, job: Job, drafts: Sequence[Draft]) -> Receipt:
-    """Store revisions of a job; once for a job, except where it only deletes.
+def fill(tx: Connection, job: Job, drafts: Sequence[Draft], *, grows: bool = False) -> Receipt:
+    """Store revisions of a job; once for a job that puts documents, unless it *grows*.
 
     Raises:
         DocumentNotFound: undo the transaction (or savepoint).
@@ -100,8 +100,9 @@ def fill(tx: Connection, job: Job, drafts: Sequence[Draft]) -> Receipt:
     rows = [_revision(draft, standings[draft.document.id], job) for draft in drafts]
     _give_turns(tx, job, drafts, rows)
     if rows:
+        newest = tx.scalar(_NEWEST_REVISION) if grows else None
         tx.execute(_INSERT_REVISION, rows)
-        file_job(tx, job.id)
+        file_job(tx, job.id, behind=newest or 0)
     raise_external_versions(tx, standings.values())
     pairs = zip(drafts, rows, strict=True)
     documents = tuple((draft.document.id, State(str(row["state"]))) for draft, row in pairs)
@@ -153,6 +154,7 @@ def _states(tx: Connection, job_id: str) -> tuple[tuple[str, State], ...]:
 
 
 _INSERT_JOB = insert(JobRow)
+_NEWEST_REVISION = select(func.max(RevisionRow.id))
 _INSERT_REVISION = insert(RevisionRow)
 
 

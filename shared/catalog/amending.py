@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, not_, select
 from shared.catalog.accepting import fill, open_job
 from shared.catalog.dialect import AnyRow
 from shared.catalog.drafts import draft
+from shared.catalog.origins import carry_origin
 from shared.catalog.standings import NEVER_COUNTED, lock
 from shared.catalog.tables import LivenessRow, RevisionRow
 from shared.domain import Amendment, NewDocument, Receipt, RevisionKind, State
@@ -33,7 +34,11 @@ def amend(tx: Connection, amendment: Amendment) -> Receipt:
         text=newest.text,
         metadata=json.loads(newest.metadata_json),
     )
-    return fill(tx, job, [draft(amendment.apply(document))])
+    changed = amendment.apply(document)
+    receipt = fill(tx, job, [draft(changed)])
+    if changed.title != document.title and changed.text == document.text:
+        carry_origin(tx, standing.document_id, document.text_sha256, changed.text_sha256)
+    return receipt
 
 
 def _newest(tx: Connection, document_id: int) -> AnyRow | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from shared.catalog import rebuild_claims
 from shared.catalog.dialect import AnyRow
 from shared.catalog.giving_back import end, give_back
 from shared.catalog.tables import CLAIMED, ClaimRow, DocumentRow, RevisionRow
@@ -54,6 +55,7 @@ def was_alone(tx: Connection, claim: AnyRow) -> bool:
 def revoke(tx: Connection, claim_id: int, charge: Charge, *, alone: bool) -> None:
     """Take an active claim away and make suspects of what it still held."""
     end(tx, claim_id, "revoked", reason=charge.reason)
+    _blame_rebuilt(tx, claim_id, charge, alone=alone)
     held = tx.execute(
         select(RevisionRow.id, RevisionRow.solo_crashes).where(
             RevisionRow.claim_id == claim_id, RevisionRow.state == CLAIMED
@@ -75,6 +77,20 @@ def revoke(tx: Connection, claim_id: int, charge: Charge, *, alone: bool) -> Non
         delayed_by=charge.reason,
         **crashed,
     )
+
+
+def _blame_rebuilt(tx: Connection, claim_id: int, charge: Charge, *, alone: bool) -> None:
+    """Make suspects of what the claim held for a rebuild, if it was one of those."""
+    held = rebuild_claims.held_by(tx, claim_id)
+    if not held:
+        return
+    times = held[0].solo_crashes + 1 if alone and len(held) == 1 else 0
+    if times >= charge.max_crashes:
+        rebuild_claims.fail(tx, claim_id, charge.verdict(times), times)
+        return
+    crashed = {"solo_crashes": times} if times else {}
+    group = {"suspect_of": claim_id, "suspects": (len(held) + 1) // 2}
+    rebuild_claims.give_back(tx, claim_id, **group, **crashed)
 
 
 def _tell(tx: Connection, revision_id: int) -> None:

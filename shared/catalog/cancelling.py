@@ -8,6 +8,7 @@ from sqlalchemy.orm import aliased
 from shared.catalog.clock import db_now
 from shared.catalog.flows import Flow, refund
 from shared.catalog.lifetimes import pages
+from shared.catalog.rebuilds import end_rebuild
 from shared.catalog.tables import (
     PENDING,
     WAITING_STATES,
@@ -15,8 +16,9 @@ from shared.catalog.tables import (
     DocumentRow,
     JobRow,
     RevisionRow,
+    UploadRow,
 )
-from shared.domain import State
+from shared.domain import State, UploadState
 from shared.errors import JobNotFound
 
 _SAID = json.dumps(["Cancelled before a worker had taken it."])
@@ -35,6 +37,7 @@ def cancel(tx: Connection, job_id: str) -> int:
     """
     # Before the job's row, which whoever carries a deletion out locks after it.
     tx.execute(_STOP_DELETION, {"job": job_id})
+    tx.execute(_STOP_UPLOADS, {"job": job_id})
     job = tx.execute(_JOB, {"job": job_id}).one_or_none()
     if job is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
@@ -53,6 +56,7 @@ def cancel(tx: Connection, job_id: str) -> int:
         )
         refund(tx, flow)
     tx.execute(_STAMP, {"job": job_id})
+    end_rebuild(tx, job_id)
     return len(cancelled)
 
 
@@ -60,6 +64,15 @@ _STOP_DELETION = (
     update(DeletionRow)
     .where(DeletionRow.job_id == bindparam("job"), DeletionRow.done_at.is_(None))
     .values(done_at=db_now())
+)
+# Whoever parses one is fenced: it stores nothing more.
+_STOP_UPLOADS = (
+    update(UploadRow)
+    .where(
+        UploadRow.job_id == bindparam("job"),
+        UploadRow.state.in_((UploadState.PENDING.value, UploadState.CLAIMED.value)),
+    )
+    .values(state=UploadState.CANCELLED.value, ended_at=db_now())
 )
 _JOB = (
     select(JobRow.collection_id, JobRow.source, JobRow.producer)

@@ -18,7 +18,7 @@ _SAMPLES = 1000  # of a collection
 _PRUNE_EVERY = 100  # samples
 _ENDED = 200
 """Ended chores of one kind and collection that are remembered."""
-_TIDYING = (VersionKind.MERGE.value, VersionKind.RELAY.value)
+_RELAYING = (VersionKind.MERGE.value, VersionKind.RELAY.value, VersionKind.REBUILD.value)
 
 
 class SqlChores:
@@ -196,9 +196,9 @@ class SqlChores:
         self._database.run(work)
 
     def recall(self, collection_id: int) -> LiveRecall | None:
-        """Return how the samples since the last MERGE or RELAY went; None without any."""
+        """Return how the samples since the last MERGE, RELAY or REBUILD went; None without any."""
         tidied = select(func.max(VersionRow.version)).where(
-            VersionRow.collection_id == collection_id, VersionRow.kind.in_(_TIDYING)
+            VersionRow.collection_id == collection_id, VersionRow.kind.in_(_RELAYING)
         )
         with self._database.glance() as tx:
             row = tx.execute(

@@ -136,7 +136,9 @@ def _hand_over(
     for page in pages(choice.ids):
         tx.execute(_CLAIM, {"ids": page, "mine": claim_id, "now": now})
     revisions = tuple(
-        _revision(row) for page in pages(choice.ids) for row in tx.execute(_CLAIMED, {"ids": page})
+        revision_of(row)
+        for page in pages(choice.ids)
+        for row in tx.execute(CLAIMED_REVISIONS, {"ids": page})
     )
     return claim_id, revisions
 
@@ -238,7 +240,7 @@ def _insert_claim(tx: Connection, lessee: Lessee, choice: _Choice, now: float) -
         "claimed_at": now,
         "lease_until": now + lessee.seconds,
     }
-    return tx.execute(_INSERT_CLAIM, claim).scalar_one()
+    return tx.execute(INSERT_CLAIM, claim).scalar_one()
 
 
 _ELIGIBLE = (
@@ -285,7 +287,7 @@ _RECENT = select(
 _HELD = select(func.max(ClaimRow.id)).where(
     ClaimRow.worker == bindparam("holder"), ClaimRow.state == ACTIVE
 )
-_INSERT_CLAIM = insert(ClaimRow).values(within=_HELD.scalar_subquery()).returning(ClaimRow.id)
+INSERT_CLAIM = insert(ClaimRow).values(within=_HELD.scalar_subquery()).returning(ClaimRow.id)
 _CLAIM = (
     update(RevisionRow)
     .where(RevisionRow.id.in_(bindparam("ids", expanding=True)))
@@ -295,7 +297,7 @@ _CLAIM = (
         claimed_at=func.coalesce(RevisionRow.claimed_at, bindparam("now")),
     )
 )
-_CLAIMED = (
+CLAIMED_REVISIONS = (
     select(
         RevisionRow.id,
         RevisionRow.collection_id,
@@ -317,7 +319,8 @@ _CLAIMED = (
 )
 
 
-def _revision(row: AnyRow) -> Revision:
+def revision_of(row: AnyRow) -> Revision:
+    """Return the revision of a row from `CLAIMED_REVISIONS`."""
     return Revision(
         id=row.id,
         collection_id=row.collection_id,

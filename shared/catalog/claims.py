@@ -1,6 +1,7 @@
 """The queue: revisions are taken from it under a lease, and given back."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, insert, literal, select, update
 
@@ -9,9 +10,10 @@ from shared.catalog.blaming import Charge, revoke, was_alone
 from shared.catalog.claiming import Lessee, Wish, take, take_job
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
-from shared.catalog.tables import ACTIVE, ClaimRow, PassRow
-from shared.domain import Claim, ClaimRecord
+from shared.catalog.tables import ACTIVE, ClaimRow, JobRow, PassRow, RevisionRow
+from shared.domain import Claim, ClaimRecord, State, TracedJob
 from shared.errors import CommitUnknown, Fenced
+from shared.tracing import TRACEPARENT, is_traceparent
 
 
 class SqlClaims:
@@ -51,6 +53,27 @@ class SqlClaims:
         return self._take(
             lambda tx: take_job(tx, job_id, Lessee(worker, lease_seconds), max_documents)
         )
+
+    def origins(self, claim_id: int) -> Mapping[str, TracedJob]:
+        """Return, by job in the claim, where those come from that belong to a trace."""
+        jobs = (
+            select(JobRow.id, JobRow.extra, JobRow.accepted_at)
+            .join(RevisionRow, RevisionRow.job_id == JobRow.id)
+            .where(
+                RevisionRow.claim_id == claim_id,
+                RevisionRow.state == State.CLAIMED.value,
+                JobRow.extra.is_not(None),
+            )
+            .distinct()
+        )
+        with self._database.read() as tx:
+            rows = tx.execute(jobs).all()
+        extras = ((row, json.loads(row.extra).get(TRACEPARENT)) for row in rows)
+        return {
+            row.id: TracedJob(carried, row.accepted_at)
+            for row, carried in extras
+            if is_traceparent(carried)
+        }
 
     def renew(self, claim_id: int, lease_seconds: float) -> None:
         """Extend the lease by the catalog's clock; `Fenced` if the claim is not active."""

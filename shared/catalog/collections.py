@@ -9,10 +9,11 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    text,
     update,
 )
 
-from shared.catalog.clock import read_clock
+from shared.catalog.clock import db_now, read_clock
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, AnySelect
 from shared.catalog.naming import IS_THERE, check_free, check_name, find, hold_names, named
@@ -22,6 +23,7 @@ from shared.catalog.tables import (
     CollectionRow,
     CounterRow,
     HeadRow,
+    RebuildRow,
     RevisionRow,
     SpaceRow,
     VersionRow,
@@ -57,6 +59,7 @@ class SqlCollections:
         *,
         index: IndexRule = DEFAULT_INDEX_RULE,
         retention: RetentionRule = DEFAULT_RETENTION_RULE,
+        keep_originals: bool = False,
     ) -> Collection:
         """Create a collection with one space and its rules, at version 0 without a manifest file.
 
@@ -66,6 +69,7 @@ class SqlCollections:
         """
         check_name(name)
         rules = _index_values(index) | _retention_values(retention)
+        rules["keep_originals"] = keep_originals
         return self._database.run(lambda tx: _create(tx, name, draft, rules))
 
     def get(self, name: str) -> Collection:
@@ -83,6 +87,14 @@ class SqlCollections:
         if row is None:
             raise CollectionNotFound(f"No collection has the id {collection_id}.")
         return _collection(row)
+
+    def space(self, space_id: int) -> Space:
+        """Return a space, live or not; `CollectionNotFound` if there is none."""
+        with self._database.glance() as tx:
+            row = tx.execute(select(*SPACE_COLUMNS).where(SpaceRow.id == space_id)).one_or_none()
+        if row is None:
+            raise CollectionNotFound(f"No collection has a space with the id {space_id}.")
+        return space_of(row)
 
     def stats(self) -> Sequence[CollectionStats]:
         """Return every collection in numbers, by name."""
@@ -115,6 +127,7 @@ class SqlCollections:
         *,
         index: IndexRule | None = None,
         retention: RetentionRule | None = None,
+        keep_originals: bool | None = None,
     ) -> Collection:
         """Change a collection's rules; None leaves one as it is.
 
@@ -124,6 +137,8 @@ class SqlCollections:
         values = (_index_values(index) if index else {}) | (
             _retention_values(retention) if retention else {}
         )
+        if keep_originals is not None:
+            values["keep_originals"] = keep_originals
 
         def work(tx: Connection) -> None:
             collection_id = find(tx, name)
@@ -136,18 +151,18 @@ class SqlCollections:
 
 
 def live_spaces(tx: Connection, fingerprints: Sequence[str]) -> dict[int, Space]:
-    """Return the live spaces of these encoders, by collection id."""
+    """Return the live spaces of these encoders, by collection id, but of those that are held."""
     rows = tx.execute(_LIVE_SPACES, {"fingerprints": fingerprints})
-    return {row.collection_id: _space(row) for row in rows}
+    return {row.collection_id: space_of(row) for row in rows}
 
 
 def live_space(tx: Connection, collection_id: int) -> Space:
     """Return the live space of a collection."""
-    wanted = select(*_SPACE).where(SpaceRow.collection_id == collection_id, SpaceRow.live)
-    return _space(tx.execute(wanted).one())
+    wanted = select(*SPACE_COLUMNS).where(SpaceRow.collection_id == collection_id, SpaceRow.live)
+    return space_of(tx.execute(wanted).one())
 
 
-_SPACE = (
+SPACE_COLUMNS = (
     SpaceRow.id.label("space_id"),
     SpaceRow.encoder,
     SpaceRow.fingerprint,
@@ -165,13 +180,18 @@ _TOTALS = (
     VersionRow.segments,
     VersionRow.bytes,
 )
+# A rebuild is catching up with the last of them.
+_HELD = select(RebuildRow.collection_id).where(
+    text("rebuilds.state = 'running'"), RebuildRow.held_until > db_now()
+)
 _LIVE_SPACES = (
-    select(SpaceRow.collection_id, *_SPACE)
+    select(SpaceRow.collection_id, *SPACE_COLUMNS)
     .join(CollectionRow, CollectionRow.id == SpaceRow.collection_id)
     .where(
         SpaceRow.live,
         SpaceRow.fingerprint.in_(bindparam("fingerprints", expanding=True)),
         IS_THERE,
+        SpaceRow.collection_id.not_in(_HELD),
     )
 )
 _MOVE_COUNTER = (
@@ -182,7 +202,7 @@ _MOVE_COUNTER = (
 
 
 def _collections() -> AnySelect:
-    return select(CollectionRow.__table__, *_SPACE).join(
+    return select(CollectionRow.__table__, *SPACE_COLUMNS).join(
         SpaceRow, (SpaceRow.collection_id == CollectionRow.id) & SpaceRow.live
     )
 
@@ -196,7 +216,7 @@ def _create(tx: Connection, name: str, draft: SpaceDraft, rules: dict[str, objec
     check_free(tx, name)
     made = insert(CollectionRow).values(name=name, created_at=now, **rules)
     collection_id = tx.execute(made.returning(CollectionRow.id)).scalar_one()
-    tx.execute(insert(SpaceRow).values(collection_id=collection_id, **_space_values(draft, now)))
+    insert_space(tx, collection_id, draft, now, live=True)
     first: dict[str, object] = {"collection_id": collection_id, "version": 0, "published_at": now}
     first |= {"manifest_file": "", "manifest_sha256": ""}
     totals = {"documents": 0, "vectors": 0, "segments": 0, "bytes": 0}
@@ -213,6 +233,24 @@ def move_counter(tx: Connection) -> None:
     tx.execute(_MOVE_COUNTER)
 
 
+def insert_space(
+    tx: Connection, collection_id: int, draft: SpaceDraft, now: float, *, live: bool
+) -> int:
+    """Add a space to a collection; return its id."""
+    values = _space_values(draft, now) | {"collection_id": collection_id, "live": live}
+    return tx.execute(insert(SpaceRow).values(**values).returning(SpaceRow.id)).scalar_one()
+
+
+def make_live(tx: Connection, collection_id: int, space_id: int) -> None:
+    """Make one of a collection's spaces the one that is searched and written."""
+    mine = SpaceRow.collection_id == collection_id
+    # In two statements, since never two of them may be live.
+    tx.execute(
+        update(SpaceRow).where(mine, SpaceRow.live, SpaceRow.id != space_id).values(live=False)
+    )
+    tx.execute(update(SpaceRow).where(mine, SpaceRow.id == space_id).values(live=True))
+
+
 def _space_values(draft: SpaceDraft, now: float) -> dict[str, object]:
     return {
         "encoder": draft.encoder.name,
@@ -222,12 +260,12 @@ def _space_values(draft: SpaceDraft, now: float) -> dict[str, object]:
         "chunking_mode": draft.chunking.mode.value,
         "chunking_max_tokens": draft.chunking.max_tokens,
         "chunking_overlap_tokens": draft.chunking.overlap_tokens,
-        "live": True,
         "created_at": now,
     }
 
 
-def _space(row: AnyRow) -> Space:
+def space_of(row: AnyRow) -> Space:
+    """Return the space of a row with `SPACE_COLUMNS`."""
     return Space(
         id=row.space_id,
         encoder=row.encoder,
@@ -263,7 +301,7 @@ def _collection(row: AnyRow) -> Collection:
         id=row.id,
         name=row.name,
         created_at=row.created_at,
-        space=_space(row),
+        space=space_of(row),
         index=IndexRule(
             policy=Policy(row.index_policy),
             recall_target=row.recall_target,
@@ -274,6 +312,7 @@ def _collection(row: AnyRow) -> Collection:
             days=row.retention_days,
             thinned=row.retention_thinned,
         ),
+        keep_originals=row.keep_originals,
     )
 
 

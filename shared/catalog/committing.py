@@ -1,7 +1,7 @@
 """The transaction that publishes a version.
 
-Its locks come in one order: head, claim, attempt, revisions, liveness, jobs, and last the
-counters that all collections share. The compare-and-swap of the head is first, so on PostgreSQL
+Its locks come in one order: head, claim, attempt, rebuild, revisions, liveness, jobs, and last
+the counters that all collections share. The compare-and-swap of the head is first, so on PostgreSQL
 (READ COMMITTED) every later statement sees what the version before it committed.
 """
 
@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from shared.catalog.clock import db_now
-from shared.catalog.collections import move_counter
+from shared.catalog.collections import make_live, move_counter
 from shared.catalog.dialect import AnyRow
 from shared.catalog.lifetimes import hold_live
+from shared.catalog.rebuild_swap import swap_in
 from shared.catalog.restoring import restore
 from shared.catalog.settling import (
     Fixed,
@@ -53,7 +54,7 @@ def publish(tx: Connection, commit: Commit) -> Head:
         VersionConflict, Fenced
         VersionExpired, VersionNotFound: the version to restore is not there any more.
     """
-    _check_restored(commit)
+    _check_kind(commit)
     head = _hold_head(tx, commit) if commit.manifest is None else _move_head(tx, commit)
     if commit.restored is not None:
         _hold_restored(tx, commit, commit.restored)
@@ -70,18 +71,25 @@ def publish(tx: Connection, commit: Commit) -> Head:
             raise ValueError(msg)
         tell_commit(tx, commit, head)
         return commit.parent
-    _insert_version(tx, commit, commit.manifest, head, _growth(published, live))
+    left_out = swap_in(tx, commit.completion, head) if commit.completion else []
+    growth = _growth(published, live) - len(left_out)
+    _insert_version(tx, commit, commit.manifest, head, growth)
     if commit.restored is not None:
         restore(tx, head.collection_id, commit.restored, head.version)
+        make_live(tx, head.collection_id, commit.manifest.space_id)
     close_intervals(tx, published, head.version)
     open_intervals(tx, commit.manifest, published)
     _list_segments(tx, commit, commit.manifest)
-    tell_commit(tx, commit, head)
+    tell_commit(tx, commit, head, left_out)
     move_counter(tx)
     return head
 
 
-def _check_restored(commit: Commit) -> None:
+def _check_kind(commit: Commit) -> None:
+    rebuilds = commit.manifest is not None and commit.manifest.kind is VersionKind.REBUILD
+    if rebuilds != (commit.completion is not None) or (rebuilds and commit.outcomes):
+        msg = "The end of a rebuild names the rebuild and has no outcomes; nothing else does."
+        raise ValueError(msg)
     restores = commit.manifest is not None and commit.manifest.kind is VersionKind.RESTORE
     if restores != (commit.restored is not None) or (restores and commit.outcomes):
         msg = "A restore names the version it restores and has no outcomes; nothing else does."
@@ -153,11 +161,11 @@ def _move_head(tx: Connection, commit: Commit) -> Head:
 def _fence_claim(tx: Connection, commit: Commit) -> None:
     if commit.claim_id is None:
         return
-    if not tx.execute(_HOLD_CLAIM, {"claim": commit.claim_id}).rowcount:
+    if not tx.execute(HOLD_CLAIM, {"claim": commit.claim_id}).rowcount:
         raise Fenced(f"Claim {commit.claim_id} was taken away.")
 
 
-_HOLD_CLAIM = (
+HOLD_CLAIM = (
     update(ClaimRow)
     .where(ClaimRow.id == bindparam("claim"), ClaimRow.state == ACTIVE)
     .values(state=ACTIVE)
@@ -216,6 +224,7 @@ def _insert_version(
             published_at=head.published_at,
             state="live",
             restored=commit.restored,
+            space_id=manifest.space_id,
         )
     )
 

@@ -4,36 +4,35 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import Connection, collate, or_, select
+from sqlalchemy import Connection, collate, or_, select, union
 
 from shared.catalog.dialect import AnyRow
-from shared.catalog.lifetimes import live_at, pages
+from shared.catalog.lifetimes import live_at, pages, space_at
 from shared.catalog.publications import read_spans
 from shared.catalog.tables import (
     AttemptRow,
     ChunkRow,
+    ClaimRow,
     DocumentRow,
     LivenessRow,
     RevisionRow,
     SegmentRow,
-    SpaceRow,
 )
-from shared.domain import ArchivedDocument, ChunkSpan, Ids, RevisionKind
+from shared.domain import ArchivedDocument, ChunkSpan, Ids, Lane, RevisionKind
 from shared.errors import DocumentNotFound
 
 _PUT = RevisionKind.PUT.value
 
 
 def read_live_vectors(tx: Connection, collection_id: int, version: int) -> Ids:
-    """Return the ids of the live space's vectors that are live at *version*, rising."""
-    space = select(SpaceRow.id).where(SpaceRow.collection_id == collection_id, SpaceRow.live)
+    """Return the ids of the vectors that are live at *version*, in its space, rising."""
     ids = tx.scalars(
         select(ChunkRow.vector_id)
         .join(LivenessRow, LivenessRow.revision_id == ChunkRow.revision_id)
         .where(
             LivenessRow.collection_id == collection_id,
             *live_at(LivenessRow, version),
-            ChunkRow.space_id == space.scalar_subquery(),
+            ChunkRow.space_id == space_at(collection_id, version),
         )
     )
     return np.sort(np.fromiter(ids, dtype=np.int64))
@@ -79,18 +78,28 @@ def read_vectors_of(tx: Connection, collection_id: int, external_id: str) -> Ids
 
 
 def _forgotten(tx: Connection, document: int) -> Sequence[AnyRow]:
-    """Return the attempts of claims that held revisions of a document without chunks."""
+    """Return the attempts that may have published revisions of a document without chunks.
+
+    Those of the claims that held them, and of every rebuild, which nothing tells apart.
+    """
     chunks = select(ChunkRow.vector_id).where(ChunkRow.revision_id == RevisionRow.id).exists()
-    return tx.execute(
+    bare = (
+        select(RevisionRow.claim_id, RevisionRow.collection_id)
+        .where(RevisionRow.document_id == document, ~chunks)
+        .subquery("bare")
+    )
+    published = (
         select(AttemptRow.first_vector_id, AttemptRow.vectors)
-        .join(RevisionRow, RevisionRow.claim_id == AttemptRow.claim_id)
-        .where(
-            RevisionRow.document_id == document,
-            AttemptRow.state == "committed",
-            AttemptRow.vectors > 0,
-            ~chunks,
-        )
+        .where(AttemptRow.state == "committed", AttemptRow.vectors > 0)
         .distinct()
+    )
+    return tx.execute(
+        union(
+            published.join(bare, bare.c.claim_id == AttemptRow.claim_id),
+            published.join(ClaimRow, ClaimRow.id == AttemptRow.claim_id)
+            .join(bare, bare.c.collection_id == AttemptRow.collection_id)
+            .where(ClaimRow.lane == Lane.REBUILD.value),
+        )
     ).all()
 
 
@@ -152,9 +161,10 @@ def read_documents(
     if after is not None:
         wanted = wanted.where(in_order > after)
     rows = tx.execute(wanted).all()
+    space = tx.execute(select(space_at(collection_id, version))).scalar_one()
     spans: dict[int, tuple[ChunkSpan, ...]] = {}
     for page in pages([row.id for row in rows]):
-        spans |= read_spans(tx, page)
+        spans |= read_spans(tx, page, space)
     return [_archived(row, spans.get(row.id, ())) for row in rows]
 
 

@@ -204,11 +204,17 @@ def _failed(which: DeadLetterFilter) -> AnySelect:
     columns = _Columns(
         CollectionRow.name, JobRow.source, _why_failed, RevisionRow.error, RevisionRow.accepted_at
     )
-    return _FAILED.where(*columns.conditions(which))
+    wanted = _FAILED.where(*columns.conditions(which))
+    if which.job is not None:
+        wanted = wanted.where(RevisionRow.job_id == which.job)
+    if which.documents is not None:
+        wanted = wanted.where(DocumentRow.external_id.in_(which.documents))
+    return wanted
 
 
 def _refused(which: DeadLetterFilter) -> AnySelect:
-    if which.kind is DeadLetterKind.DOCUMENT:
+    of_documents = which.job is not None or which.documents is not None
+    if of_documents or which.kind is DeadLetterKind.DOCUMENT:
         return _REFUSED.where(false())
     columns = _Columns(
         RejectionRow.collection,

@@ -39,15 +39,21 @@ from shared.catalog.tables import (
     KeyRow,
     LeaseRow,
     LivenessRow,
+    MapRow,
+    OriginRow,
+    PartRow,
+    RebuildRow,
     RecallRow,
+    RenditionRow,
     RevisionRow,
     SegmentRow,
     SpaceRow,
     TagRow,
+    UploadRow,
     VersionRow,
     WebhookRow,
 )
-from shared.domain import Collection, DeletedCollection
+from shared.domain import Collection, DeletedCollection, UploadState
 from shared.errors import CollectionInUse, CollectionNotFound
 
 
@@ -148,10 +154,17 @@ def _discard(tx: Connection, name: str) -> DeletedCollection:
 
 
 def _take_away(tx: Connection, collection_id: int) -> None:
-    """Take the collection's documents from those who work on them, and its index from writers."""
-    held = select(RevisionRow.claim_id).where(
+    """Take the collection's documents and files from those who work on them; its index, too."""
+    tx.execute(_TAKE_FILES, {"collection": collection_id})
+    revised = select(RevisionRow.claim_id).where(
         RevisionRow.collection_id == collection_id, RevisionRow.state == CLAIMED
     )
+    rebuilt = (
+        select(RenditionRow.claim_id)
+        .join(SpaceRow, SpaceRow.id == RenditionRow.space_id)
+        .where(SpaceRow.collection_id == collection_id, RenditionRow.state == CLAIMED)
+    )
+    held = revised.union(rebuilt)
     for claim_id in sorted({one for one in tx.scalars(held) if one is not None}):
         end(tx, claim_id, "revoked", reason="A collection in it was deleted.")
         give_back(tx, claim_id)
@@ -182,6 +195,7 @@ def _forget(tx: Connection, collection_id: int) -> None:
     if not _is_doomed(tx, collection_id):
         return
     tx.execute(_DROP_DELIVERIES, {"collection": collection_id})
+    tx.execute(_DROP_PARTS, {"collection": collection_id})
     for table in _OF_COLLECTION:
         tx.execute(delete(table).where(table.collection_id == collection_id))
     tx.execute(delete(CollectionRow).where(CollectionRow.id == collection_id))
@@ -213,6 +227,14 @@ _DISCARDED = (
     .where(CollectionRow.deleted_at.is_not(None), CollectionRow.deleted_name.is_not(None))
     .order_by(CollectionRow.deleted_at.desc(), CollectionRow.id.desc())
 )
+_TAKE_FILES = (
+    update(UploadRow)
+    .where(
+        UploadRow.collection_id == bindparam("collection"),
+        UploadRow.state == UploadState.CLAIMED.value,
+    )
+    .values(state=UploadState.PENDING.value, epoch=UploadRow.epoch + 1)
+)
 _most: BindParameter[int] = bindparam("most")
 _DOCUMENTS = (
     select(DocumentRow.id).where(DocumentRow.collection_id == bindparam("collection")).limit(_most)
@@ -223,14 +245,22 @@ _revisions = select(RevisionRow.id).where(RevisionRow.document_id.in_(_ids))
 _OF_DOCUMENTS = (
     delete(ChunkRow).where(ChunkRow.revision_id.in_(_revisions)),
     delete(FieldRow).where(FieldRow.revision_id.in_(_revisions)),
+    delete(RenditionRow).where(RenditionRow.revision_id.in_(_revisions)),
     delete(LivenessRow).where(LivenessRow.document_id.in_(_ids)),
+    delete(OriginRow).where(OriginRow.document_id.in_(_ids)),
     delete(RevisionRow).where(RevisionRow.document_id.in_(_ids)),
     delete(DocumentRow).where(DocumentRow.id.in_(_ids)),
 )
 _OF_JOBS = (
     delete(KeyRow).where(KeyRow.job_id.in_(_ids)),
     delete(DeletionRow).where(DeletionRow.job_id.in_(_ids)),
+    delete(UploadRow).where(UploadRow.job_id.in_(_ids)),
     delete(JobRow).where(JobRow.id.in_(_ids)),
+)
+_DROP_PARTS = delete(PartRow).where(
+    PartRow.space_id.in_(
+        select(SpaceRow.id).where(SpaceRow.collection_id == bindparam("collection"))
+    )
 )
 _DROP_DELIVERIES = delete(DeliveryRow).where(
     DeliveryRow.webhook_id.in_(
@@ -239,11 +269,13 @@ _DROP_DELIVERIES = delete(DeliveryRow).where(
 )
 # Each before those that it refers to.
 _OF_COLLECTION = (
+    UploadRow,
     WebhookRow,
     EventRow,
     FlowRow,
     TagRow,
     LeaseRow,
+    MapRow,
     HeadRow,
     SegmentRow,
     VersionRow,
@@ -251,6 +283,7 @@ _OF_COLLECTION = (
     ChoreRow,
     DamageRow,
     RecallRow,
+    RebuildRow,
     SpaceRow,
 )
 

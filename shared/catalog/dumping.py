@@ -28,7 +28,9 @@ from sqlalchemy.exc import DataError, IntegrityError, StatementError
 from shared.catalog import migrating
 from shared.catalog.clock import db_now
 from shared.catalog.database import Database
+from shared.catalog.leftovers import read_kept
 from shared.catalog.reading import head_of
+from shared.catalog.rebuild_remains import begin_anew
 from shared.catalog.tables import (
     ACTIVE,
     CLAIMED,
@@ -41,9 +43,10 @@ from shared.catalog.tables import (
     LeaseRow,
     ProcessRow,
     RevisionRow,
+    UploadRow,
     VersionRow,
 )
-from shared.domain import Head, Json, State
+from shared.domain import Bytes, Head, Json, State, UploadState
 from shared.errors import ArchiveRefused, ConfigurationError
 from shared.ports.dump import Tables
 
@@ -155,6 +158,10 @@ class SqlTables:
         order = VersionRow.collection_id, VersionRow.version
         return [head_of(row) for row in self._tx.execute(live.order_by(*order))]
 
+    def files(self) -> Sequence[Bytes]:
+        """Return the stored bytes of files that wait to be parsed, or are kept."""
+        return read_kept(self._tx)
+
 
 def _describe(inspector: Inspector) -> dict[str, Table]:
     """Return the tables as they are in the database, each after those that it refers to.
@@ -263,6 +270,12 @@ def _release(tx: Connection) -> None:
         update(RevisionRow)
         .where(RevisionRow.state == CLAIMED)
         .values(state=State.PENDING.value, claim_id=None)
+    )
+    begin_anew(tx)
+    tx.execute(
+        update(UploadRow)
+        .where(UploadRow.state == UploadState.CLAIMED.value)
+        .values(state=UploadState.PENDING.value, epoch=UploadRow.epoch + 1)
     )
     tx.execute(
         update(AttemptRow)

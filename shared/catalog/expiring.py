@@ -19,7 +19,14 @@ from shared.catalog.clock import db_now
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, insert_new
 from shared.catalog.jobs import FORGOTTEN_AT, UNFINISHED, forgotten_job
-from shared.catalog.tables import DeletionRow, JobRow, KeyRow, RejectionRow, RevisionRow
+from shared.catalog.tables import (
+    DeletionRow,
+    JobRow,
+    KeyRow,
+    RejectionRow,
+    RevisionRow,
+    UploadRow,
+)
 from shared.domain import State
 
 
@@ -81,6 +88,7 @@ def _forget(tx: Connection, jobs: Sequence[AnyRow]) -> None:
     ids = [job.id for job in jobs]
     tx.execute(_DROP_DELETIONS, {"ids": ids})
     tx.execute(_DROP_REVISIONS, {"ids": ids})
+    tx.execute(_DROP_UPLOADS, {"ids": ids})
     for collection_id in sorted({job.collection_id for job in jobs}):
         nobodys = forgotten_job(collection_id)
         new = insert_new(tx.dialect.name, JobRow).values(
@@ -89,6 +97,7 @@ def _forget(tx: Connection, jobs: Sequence[AnyRow]) -> None:
         tx.execute(new.on_conflict_do_nothing())
         own = [job.id for job in jobs if job.collection_id == collection_id]
         tx.execute(_DETACH, {"ids": own, "nobodys": nobodys})
+        tx.execute(_DETACH_UPLOADS, {"ids": own, "nobodys": nobodys})
     tx.execute(_DROP_JOBS, {"ids": ids})
 
 
@@ -118,5 +127,10 @@ _DROP_REVISIONS = delete(RevisionRow).where(
 )
 _DETACH = (
     update(RevisionRow).where(RevisionRow.job_id.in_(_ids)).values(job_id=bindparam("nobodys"))
+)
+# Bytes that are still there are found by their upload; see `uploads.py`.
+_DROP_UPLOADS = delete(UploadRow).where(UploadRow.job_id.in_(_ids), ~UploadRow.has_bytes)
+_DETACH_UPLOADS = (
+    update(UploadRow).where(UploadRow.job_id.in_(_ids)).values(job_id=bindparam("nobodys"))
 )
 _DROP_JOBS = delete(JobRow).where(JobRow.id.in_(_ids))

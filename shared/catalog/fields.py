@@ -38,9 +38,9 @@ _FILED_STATES = (State.PENDING, State.CLAIMED, State.INDEXED, State.WITHDRAWN, S
 """Of revisions that versions hold, or may hold one day."""
 
 
-def file_job(tx: Connection, job_id: str) -> None:
-    """File the metadata of the waiting revisions of a new job."""
-    _file(tx, tx.execute(_OF_JOB, {"job": job_id}).all())
+def file_job(tx: Connection, job_id: str, *, behind: int = 0) -> None:
+    """File the metadata of the waiting revisions of a job, those behind a revision."""
+    _file(tx, tx.execute(_OF_JOB, {"job": job_id, "behind": behind}).all())
 
 
 def file_some(tx: Connection, collection_id: int | None = None) -> bool:
@@ -140,6 +140,7 @@ _OF_JOB = (
     select(*_COLUMNS)
     .where(
         RevisionRow.job_id == bindparam("job"),
+        RevisionRow.id > bindparam("behind"),
         RevisionRow.state == State.PENDING.value,
         RevisionRow.kind == RevisionKind.PUT.value,
     )

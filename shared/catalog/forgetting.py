@@ -28,6 +28,7 @@ from sqlalchemy.orm import aliased
 from shared.catalog.fields import forget_fields
 from shared.catalog.flows import forget_idle
 from shared.catalog.lifetimes import pages
+from shared.catalog.origins import forget_origins
 from shared.catalog.tables import (
     BURIED,
     KEPT_STATES,
@@ -103,6 +104,7 @@ def _erase(tx: Connection, revision_ids: Sequence[int]) -> None:
     forget_fields(tx, revision_ids)
     for page in pages(revision_ids):
         tx.execute(_ERASE, {"ids": page})
+    forget_origins(tx, revision_ids)
 
 
 _most: BindParameter[int] = bindparam("most", type_=Integer())
@@ -123,7 +125,11 @@ _NEVER_HELD = (
         text("revisions.state IN ('superseded', 'cancelled', 'unchanged', 'failed')"),
         text("NOT revisions.forgotten"),
         RevisionRow.collection_id == bindparam("collection"),
-        or_(RevisionRow.state != "failed", RevisionRow.dismissed_at.is_not(None), _overtaken),
+        or_(
+            RevisionRow.state != "failed",
+            # One that a version held was left out at the end of a rebuild.
+            RevisionRow.version.is_(None) & or_(RevisionRow.dismissed_at.is_not(None), _overtaken),
+        ),
     )
     .limit(_most)
 )

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, case, literal, update
 
+from shared.catalog import rebuild_claims
 from shared.catalog.clock import db_now
 from shared.catalog.tables import ACTIVE, CLAIMED, AttemptRow, ClaimRow, RevisionRow
 from shared.domain import State
@@ -25,12 +26,13 @@ def end(tx: Connection, claim_id: int, state: str, **values: object) -> bool:
 
 
 def give_back(tx: Connection, claim_id: int, **values: object) -> None:
-    """Put what the claim still holds back into the queue, suspects as suspects."""
+    """Put what the claim still holds back into its queue, suspects as suspects."""
     tx.execute(
         update(RevisionRow)
         .where(RevisionRow.claim_id == claim_id, RevisionRow.state == CLAIMED)
         .values(state=State.PENDING.value, claim_id=None, **values)
     )
+    rebuild_claims.give_back(tx, claim_id)
 
 
 def release(tx: Connection, claim_id: int, delay_seconds: float, reason: str) -> bool:
@@ -38,6 +40,7 @@ def release(tx: Connection, claim_id: int, delay_seconds: float, reason: str) ->
     if not end(tx, claim_id, "released", reason=reason):
         return False
     earliest = db_now() + literal(delay_seconds)
+    rebuild_claims.give_back(tx, claim_id, not_before=earliest)
     held = case((RevisionRow.not_before > earliest, RevisionRow.not_before), else_=earliest)
     give_back(tx, claim_id, not_before=held, delayed_by=reason)
     return True

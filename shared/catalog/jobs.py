@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, text, tuple_
 
 from shared.catalog.dialect import AnyRow, AnySelect
 from shared.catalog.naming import IS_THERE
+from shared.catalog.rebuild_claims import RUNNING
+from shared.catalog.rebuild_jobs import REBUILD_SOURCE, read_rebuild_jobs
 from shared.catalog.tables import (
     PENDING,
     WAITING_STATES,
@@ -15,10 +18,20 @@ from shared.catalog.tables import (
     DeletionRow,
     DocumentRow,
     JobRow,
+    RebuildRow,
     RevisionRow,
+    UploadRow,
     VersionRow,
 )
-from shared.domain import JobFilter, JobIssue, JobKind, JobReport, State
+from shared.domain import (
+    FileCounts,
+    JobFilter,
+    JobIssue,
+    JobKind,
+    JobReport,
+    State,
+    UploadState,
+)
 
 _Place: TypeAlias = tuple[int, int | None]  # collection id, version
 
@@ -38,9 +51,12 @@ def is_forgotten(job_id: str) -> bool:
     return job_id.startswith(_FORGOTTEN)
 
 
-_growing = exists().where(
-    DeletionRow.job_id == JobRow.id,
-    text("deletions.done_at IS NULL"),  # word by word as its index says
+_growing = or_(
+    exists().where(
+        DeletionRow.job_id == JobRow.id,
+        text("deletions.done_at IS NULL"),  # word by word as its index says
+    ),
+    exists().where(RebuildRow.id == JobRow.id, RUNNING),
 )
 JOBS = select(
     JobRow.id,
@@ -60,18 +76,26 @@ JOBS = select(
 
 
 _of_it = RevisionRow.job_id == JobRow.id
-UNFINISHED = or_(exists().where(_of_it, RevisionRow.state.in_(WAITING_STATES)), _growing)
+_its_file = UploadRow.job_id == JobRow.id
+_UNPARSED = (UploadState.PENDING.value, UploadState.CLAIMED.value)
+UNFINISHED = or_(
+    exists().where(_of_it, RevisionRow.state.in_(WAITING_STATES)),
+    _growing,
+    exists().where(_its_file, UploadRow.state.in_(_UNPARSED)),
+)
 """Of a job: some of it waits, or will be added to it."""
-_begun = exists().where(
-    _of_it, or_(RevisionRow.state != PENDING, RevisionRow.claimed_at.is_not(None))
+_begun = or_(
+    exists().where(_of_it, or_(RevisionRow.state != PENDING, RevisionRow.claimed_at.is_not(None))),
+    exists().where(_its_file, UploadRow.claimed_at.is_not(None)),
 )
 _failed = select(RevisionRow.job_id).where(RevisionRow.state == State.FAILED.value)
+_file_failed = exists().where(_its_file, UploadRow.state == UploadState.FAILED.value)
 _OF_KIND: Mapping[JobKind, tuple[ColumnElement[bool], ...]] = {
     JobKind.WAITING: (UNFINISHED, ~_begun),
     JobKind.RUNNING: (UNFINISHED, _begun),
     JobKind.DONE: (~UNFINISHED,),
     JobKind.CANCELLED: (JobRow.cancelled_at.is_not(None),),
-    JobKind.FAILED: (JobRow.id.in_(_failed),),
+    JobKind.FAILED: (or_(JobRow.id.in_(_failed), _file_failed),),
 }
 """The conditions under which a job is of a kind."""
 
@@ -96,7 +120,16 @@ def read_jobs(tx: Connection, wanted: AnySelect) -> list[JobReport]:
         states[row.job_id].append(row)
     newest = {job.id: _newest(states[job.id]) for job in jobs}
     loaded = _loaded(tx, {(job.collection_id, newest[job.id]) for job in jobs})
-    return [_job(job, states[job.id], newest[job.id], loaded) for job in jobs]
+    files = _files(tx, list(states))
+    reports = [
+        replace(
+            _job(job, states[job.id], newest[job.id], loaded),
+            files=files.get(job.id, FileCounts()),
+        )
+        for job in jobs
+    ]
+    rebuilds = read_rebuild_jobs(tx, [job.id for job in jobs if job.source == REBUILD_SOURCE])
+    return [rebuilds[one.id].of(one) if one.id in rebuilds else one for one in reports]
 
 
 def _job(
@@ -121,8 +154,27 @@ def _job(
     )
 
 
+def _files(tx: Connection, job_ids: Sequence[str]) -> Mapping[str, FileCounts]:
+    """Return how the files of jobs stand; jobs without files are left out."""
+    states: dict[str, dict[UploadState, int]] = {}
+    for row in tx.execute(_FILE_STATES.where(UploadRow.job_id.in_(job_ids))):
+        states.setdefault(row.job_id, {})[UploadState(row.state)] = row.files
+    return {job_id: FileCounts(states=counts) for job_id, counts in states.items()}
+
+
 def read_errors(tx: Connection, job_id: str, limit: int) -> tuple[JobIssue, ...]:
-    """Return the first errors of a job, by document."""
+    """Return the first errors of a job, of its files first, by file or document."""
+    files = tx.execute(
+        select(UploadRow.name, UploadRow.error)
+        .where(UploadRow.job_id == job_id, UploadRow.error.is_not(None))
+        .order_by(UploadRow.ordinal)
+        .limit(limit)
+    )
+    of_files = [JobIssue(document=row.name, message=str(row.error), of_file=True) for row in files]
+    return (*of_files, *_document_errors(tx, job_id, limit))[:limit]
+
+
+def _document_errors(tx: Connection, job_id: str, limit: int) -> tuple[JobIssue, ...]:
     rows = tx.execute(
         select(DocumentRow.external_id, RevisionRow.error)
         .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
@@ -142,7 +194,8 @@ def read_warnings(tx: Connection, job_id: str, limit: int) -> tuple[JobIssue, ..
         .order_by(RevisionRow.id)
         .limit(limit)
     )
-    found = [
+    found = _file_warnings(tx, job_id, limit)
+    found += [
         JobIssue(document=row.external_id, message=message)
         for row in rows
         for message in json.loads(str(row.warnings))
@@ -150,6 +203,30 @@ def read_warnings(tx: Connection, job_id: str, limit: int) -> tuple[JobIssue, ..
     return tuple(found[:limit])
 
 
+def _file_warnings(tx: Connection, job_id: str, limit: int) -> list[JobIssue]:
+    """Return what was left out of the files of a job, and what else was noticed."""
+    rows = tx.execute(
+        select(UploadRow.name, UploadRow.issues, UploadRow.warnings)
+        .where(
+            UploadRow.job_id == job_id,
+            or_(UploadRow.issues.is_not(None), UploadRow.warnings.is_not(None)),
+        )
+        .order_by(UploadRow.ordinal)
+        .limit(limit)
+    )
+    return [
+        JobIssue(document=row.name, message=message, of_file=True)
+        for row in rows
+        for message in (
+            *json.loads(row.warnings or "[]"),
+            *(f"Left out {where}: {why}" for where, why in json.loads(row.issues or "[]")),
+        )
+    ]
+
+
+_FILE_STATES = select(UploadRow.job_id, UploadRow.state, func.count().label("files")).group_by(
+    UploadRow.job_id, UploadRow.state
+)
 _STATES = select(
     RevisionRow.job_id,
     RevisionRow.state,

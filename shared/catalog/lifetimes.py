@@ -3,10 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, bindparam, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    SQLColumnExpression,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 
 from shared.catalog.dialect import AnyRow
-from shared.catalog.tables import LivenessRow, VersionRow
+from shared.catalog.tables import LivenessRow, SpaceRow, VersionRow
 from shared.errors import VersionExpired, VersionNotFound
 
 T = TypeVar("T")
@@ -20,6 +29,15 @@ def live_at(
     """Return the conditions under which *interval* covers *version*."""
     open_then = or_(interval.to_version.is_(None), interval.to_version > version)
     return interval.from_version <= version, open_then
+
+
+def space_at(collection_id: int, version: int) -> ScalarSelect[int]:
+    """Return the space of a version's vectors, as SQL."""
+    live = select(SpaceRow.id).where(SpaceRow.collection_id == collection_id, SpaceRow.live)
+    own = select(VersionRow.space_id).where(
+        VersionRow.collection_id == collection_id, VersionRow.version == version
+    )
+    return select(func.coalesce(own.scalar_subquery(), live.scalar_subquery())).scalar_subquery()
 
 
 def require_live(version: int, row: AnyRow | None) -> AnyRow:

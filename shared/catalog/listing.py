@@ -1,6 +1,5 @@
 """Documents in the order of their ids, a page at a time."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import BindParameter, Connection, bindparam, case, collate, select
@@ -9,8 +8,8 @@ from sqlalchemy.orm import aliased
 from shared.catalog.contents import collation
 from shared.catalog.dialect import AnyRow, AnySelect
 from shared.catalog.filtering import after_prefix
-from shared.catalog.jobs import is_forgotten
 from shared.catalog.lifetimes import live_at, pages
+from shared.catalog.lines import LINE_COLUMNS, line_of
 from shared.catalog.records import is_deleted, may_be_newest, newest_first
 from shared.catalog.tables import DocumentRow, LivenessRow, RevisionRow
 from shared.domain import (
@@ -74,7 +73,7 @@ def _lines(
     for document in window:
         row = rows.get(document.id)
         if row is not None and (which.version is not None or not is_deleted(row)):
-            line = _line(document.external_id, row)
+            line = line_of(document.external_id, row)
             if _fits(line, which):
                 yield line
 
@@ -87,37 +86,6 @@ def _fits(line: DocumentLine, which: DocumentFilter) -> bool:
     )
 
 
-def _line(external_id: str, row: AnyRow) -> DocumentLine:
-    return DocumentLine(
-        id=external_id,
-        revision_id=row.id,
-        kind=RevisionKind(row.kind),
-        state=State(row.state),
-        title=row.title,
-        metadata=json.loads(row.metadata_json),
-        characters=row.characters,
-        warnings=tuple(json.loads(row.warnings or "[]")),
-        error=row.error,
-        job_id=None if is_forgotten(row.job_id) else row.job_id,
-        version=row.version,
-        accepted_at=row.accepted_at,
-        published_at=row.published_at,
-    )
-
-
-_COLUMNS = (
-    RevisionRow.document_id,
-    RevisionRow.id,
-    RevisionRow.kind,
-    RevisionRow.state,
-    RevisionRow.characters,
-    RevisionRow.warnings,
-    RevisionRow.error,
-    RevisionRow.job_id,
-    RevisionRow.version,
-    RevisionRow.accepted_at,
-    RevisionRow.published_at,
-)
 _ids: BindParameter[int] = bindparam("ids", expanding=True)
 _other, _live = aliased(RevisionRow, name="other"), aliased(RevisionRow, name="live")
 _newest = (
@@ -132,7 +100,7 @@ _newest = (
 _same = RevisionRow.state == State.UNCHANGED.value
 _NEWEST = (
     select(
-        *_COLUMNS,
+        *LINE_COLUMNS,
         case((_same, _live.title), else_=RevisionRow.title).label("title"),
         case((_same, _live.metadata_json), else_=RevisionRow.metadata_json).label("metadata_json"),
     )
@@ -145,7 +113,7 @@ _NEWEST = (
     .where(DocumentRow.id.in_(_ids))
 )
 _AT_A_VERSION = (
-    select(*_COLUMNS, RevisionRow.title, RevisionRow.metadata_json)
+    select(*LINE_COLUMNS, RevisionRow.title, RevisionRow.metadata_json)
     .join(LivenessRow, LivenessRow.revision_id == RevisionRow.id)
     .where(
         LivenessRow.document_id.in_(_ids),

@@ -4,7 +4,7 @@ Programs of two versions of Lamina may run on one catalog while an upgrade is un
 migration says in `oldest_program` the oldest schema revision whose programs go on working after
 it: one that only adds repeats what the one before it says, one that does not names itself. It is
 kept in the catalog, as the counter of that name, where programs find it that know nothing of the
-migration. So a program
+migration. What such a program would harm may raise it when it is first used. So a program
 
 - that knows the catalog's revision as its newest works;
 - that knows newer ones waits until the catalog is migrated;
@@ -20,7 +20,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, func, inspect, select, text
+from sqlalchemy import URL, Connection, func, inspect, select, text, update
 
 from shared.catalog.dialect import insert_new
 from shared.catalog.tables import CounterRow
@@ -58,8 +58,13 @@ def upgrade(connection: Connection) -> None:
     new = insert_new(connection.dialect.name, CounterRow).values(
         name=_OLDEST_PROGRAM, value=_oldest_program()
     )
+    # Never lowered: using what is new may have raised it.
     connection.execute(
-        new.on_conflict_do_update(index_elements=["name"], set_={"value": new.excluded.value})
+        new.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"value": new.excluded.value},
+            where=CounterRow.value < new.excluded.value,
+        )
     )
 
 
@@ -89,6 +94,12 @@ def revision_of(connection: Connection) -> str | None:
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return found
+
+
+def require(connection: Connection, oldest: int) -> None:
+    """Let programs that know no schema as new as *oldest* stop, and not start any more."""
+    raised = update(CounterRow).where(CounterRow.name == _OLDEST_PROGRAM, CounterRow.value < oldest)
+    connection.execute(raised.values(value=oldest))
 
 
 def newest() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection, bindparam, insert, literal, select, update
 
 from shared.catalog.clock import db_now, read_clock
+from shared.catalog.collections import live_space
 from shared.catalog.committing import publish
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
@@ -80,7 +81,8 @@ class SqlPublications:
             if head is None:
                 raise CollectionNotFound(f"No collection has the id {collection_id}.")
             rows = tx.execute(_LIVE, {"documents": document_ids}).all()
-            spans = read_spans(tx, [row.revision_id for row in rows])
+            space = live_space(tx, collection_id).id
+            spans = read_spans(tx, [row.revision_id for row in rows], space)
         return head_of(head), {
             row.document_id: _live_revision(row, spans.get(row.revision_id, ())) for row in rows
         }
@@ -158,14 +160,19 @@ _SPANS = (
         ChunkRow.ends,
         ChunkRow.tokens,
     )
-    .where(ChunkRow.revision_id.in_(bindparam("revisions", expanding=True)))
+    .where(
+        ChunkRow.revision_id.in_(bindparam("revisions", expanding=True)),
+        ChunkRow.space_id == bindparam("space"),
+    )
     .order_by(ChunkRow.revision_id, ChunkRow.ordinal)
 )
 
 
-def read_spans(tx: Connection, revision_ids: Sequence[int]) -> dict[int, tuple[ChunkSpan, ...]]:
-    """Return the chunks of these revisions, in the order of their text."""
-    rows = tx.execute(_SPANS, {"revisions": revision_ids})
+def read_spans(
+    tx: Connection, revision_ids: Sequence[int], space_id: int
+) -> dict[int, tuple[ChunkSpan, ...]]:
+    """Return the chunks of these revisions in a space, in the order of their text."""
+    rows = tx.execute(_SPANS, {"revisions": revision_ids, "space": space_id})
     spans: dict[int, tuple[ChunkSpan, ...]] = {}
     for row in rows:
         span = ChunkSpan(vector_id=row.vector_id, start=row.begins, end=row.ends, tokens=row.tokens)

@@ -23,6 +23,8 @@ from shared.catalog.tables import (
     DocumentRow,
     FieldRow,
     LivenessRow,
+    OriginRow,
+    RenditionRow,
     RevisionRow,
     VersionRow,
 )
@@ -54,8 +56,10 @@ def purge(tx: Connection, attempt: Attempt, external_id: str) -> None:
     _count_one_less(tx, attempt.collection_id, document_id)
     revisions = select(RevisionRow.id).where(RevisionRow.document_id == document_id)
     tx.execute(delete(ChunkRow).where(ChunkRow.revision_id.in_(revisions)))
+    tx.execute(delete(RenditionRow).where(RenditionRow.revision_id.in_(revisions)))
     tx.execute(delete(FieldRow).where(FieldRow.revision_id.in_(revisions)))
     tx.execute(delete(LivenessRow).where(LivenessRow.document_id == document_id))
+    tx.execute(delete(OriginRow).where(OriginRow.document_id == document_id))
     tx.execute(update(RevisionRow).where(RevisionRow.document_id == document_id).values(**_EMPTY))
     # Ids never begin with a blank, so a document to come cannot have this one.
     tx.execute(
@@ -102,9 +106,14 @@ def _cancel(tx: Connection, document_id: int) -> None:
     of_document = RevisionRow.document_id == document_id
     pending = update(RevisionRow).where(of_document, RevisionRow.state == PENDING)
     claimed = select(RevisionRow.claim_id).where(of_document, RevisionRow.state == CLAIMED)
+    rebuilt = (
+        select(RenditionRow.claim_id)
+        .join(RevisionRow, RevisionRow.id == RenditionRow.revision_id)
+        .where(of_document, RenditionRow.state == CLAIMED)
+    )
     while True:
         tx.execute(pending.values(state=State.CANCELLED.value))
-        claims = sorted({one for one in tx.scalars(claimed) if one is not None})
+        claims = sorted({one for one in tx.scalars(claimed.union(rebuilt)) if one is not None})
         if not claims:
             return
         for claim_id in claims:

@@ -10,6 +10,7 @@ from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
 from shared.catalog.lifetimes import require_live
 from shared.catalog.naming import DELETED
+from shared.catalog.origins import ORIGIN, is_of, origin_of
 from shared.catalog.tables import (
     HEAD_COUNTER,
     WAITING_STATES,
@@ -18,6 +19,7 @@ from shared.catalog.tables import (
     DocumentRow,
     HeadRow,
     LivenessRow,
+    OriginRow,
     RevisionRow,
     VersionRow,
 )
@@ -162,9 +164,11 @@ _PASSAGES = (
         ChunkRow.begins,
         ChunkRow.ends,
         RevisionRow.metadata_json,
+        *ORIGIN,
     )
     .join(RevisionRow, RevisionRow.id == ChunkRow.revision_id)
     .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
+    .outerjoin(OriginRow, is_of(RevisionRow))
     .where(ChunkRow.vector_id.in_(bindparam("ids", expanding=True)))
 )
 
@@ -191,4 +195,5 @@ def _passage(row: AnyRow) -> PassageRecord:
         start=row.begins,
         end=row.ends,
         metadata=json.loads(row.metadata_json),
+        origin=origin_of(row),
     )

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
+from shared.catalog.batches import read_claims
+from shared.catalog.collections import live_space
 from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow, AnySelect
 from shared.catalog.jobs import (
@@ -17,22 +19,22 @@ from shared.catalog.jobs import (
     read_jobs,
     read_warnings,
 )
+from shared.catalog.lines import LINE_COLUMNS, line_of
 from shared.catalog.naming import find
 from shared.catalog.publications import read_spans
 from shared.catalog.tables import (
     KEPT_STATES,
     LIVE,
-    ClaimRow,
     DocumentRow,
     JobRow,
     LivenessRow,
-    PassRow,
     RevisionRow,
     VersionRow,
 )
 from shared.catalog.versions import read_tags
 from shared.domain import (
     ChunkSpan,
+    DocumentLine,
     DocumentReport,
     JobFilter,
     JobReport,
@@ -99,7 +101,8 @@ class SqlRecords:
             if row is None or is_deleted(row):
                 raise DocumentNotFound(f"There is no document {external_id!r}.")
             content = _content(tx, row)
-            chunks = read_spans(tx, [content.id]).get(content.id, ())
+            space = live_space(tx, collection_id).id
+            chunks = read_spans(tx, [content.id], space).get(content.id, ())
         return _document(row, content, chunks)
 
     def versions(
@@ -139,13 +142,37 @@ class SqlRecords:
             raise VersionNotFound(f"There is no version {version}.")
         return reports[0]
 
-    def claims(self, *, limit: int) -> Sequence[Mapping[str, object]]:
-        """Return the newest claims: worker, lane, documents, tokens, waste and so on."""
-        passes = select(func.count()).where(PassRow.claim_id == ClaimRow.id).scalar_subquery()
-        newest = select(ClaimRow.__table__, passes.label("passes"))
+    def claims(self, *, limit: int, job_id: str | None = None) -> Sequence[Mapping[str, object]]:
+        """Return the newest claims: worker, lane, documents, tokens, waste and so on.
+
+        With *job_id* only those of the job, and `of_job` says how many documents of it.
+        """
         with self._database.read() as tx:
-            rows = tx.execute(newest.order_by(ClaimRow.id.desc()).limit(limit)).all()
-        return [_claim(row) for row in rows]
+            return read_claims(tx, limit=limit, job_id=job_id)
+
+    def revisions(self, collection: str, external_id: str, *, limit: int) -> Sequence[DocumentLine]:
+        """Return the newest revisions of a document, whatever became of them, newest first.
+
+        Raises:
+            CollectionNotFound: no such collection.
+            DocumentNotFound: never accepted, or purged.
+        """
+        with self._database.read() as tx:
+            wanted = _REVISIONS.where(
+                DocumentRow.collection_id == find(tx, collection),
+                DocumentRow.external_id == external_id,
+            )
+            rows = tx.execute(wanted.order_by(RevisionRow.id.desc()).limit(limit)).all()
+        if not rows:
+            raise DocumentNotFound(f"There is no document {external_id!r}.")
+        return [line_of(external_id, row) for row in rows]
+
+
+_REVISIONS = (
+    select(*LINE_COLUMNS, RevisionRow.title, RevisionRow.metadata_json)
+    .join(DocumentRow, DocumentRow.id == RevisionRow.document_id)
+    .where(DocumentRow.purged_at.is_(None))
+)
 
 
 _version = VersionRow.__table__.alias("published")
@@ -254,11 +281,3 @@ def _report(row: AnyRow, tags: tuple[str, ...]) -> VersionReport:
         tags=tags,
         restored=row.restored,
     )
-
-
-def _claim(row: AnyRow) -> dict[str, object]:
-    claim = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-    padded, seconds = row.padded_tokens or 0, row.seconds or 0
-    claim["padding_waste"] = 1 - row.tokens / padded if padded else 0.0
-    claim["tokens_per_second"] = row.tokens / seconds if seconds else 0.0
-    return claim

@@ -165,9 +165,10 @@ _REVIVE = (
                 LivenessRow.collection_id == _collection, LivenessRow.from_version == _new
             )
         ),
-        RevisionRow.state == State.WITHDRAWN.value,
+        # Or left out at the end of a rebuild
+        RevisionRow.state.in_((State.WITHDRAWN.value, State.FAILED.value)),
     )
-    .values(state=State.INDEXED.value)
+    .values(state=State.INDEXED.value, error=null())
 )
 # The highest that counts: of what is live now, and of what waits, which was promised.
 _counting = (

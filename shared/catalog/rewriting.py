@@ -1,7 +1,7 @@
 """The transaction that gives versions new manifests under their old numbers.
 
-Its locks come in the order of a commit: head, attempt, versions, then, with a purge, what that
-takes, and last the counter.
+Its locks come in the order of a commit: head, attempt, versions, then, with a purge, the rebuild
+and what the purge takes, and last the counter.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,9 @@ from sqlalchemy import Connection, bindparam, select, update
 from shared.catalog.collections import move_counter
 from shared.catalog.committing import commit_attempt, insert_segments
 from shared.catalog.purging import purge
-from shared.catalog.tables import KEPT_STATES, HeadRow, VersionRow
+from shared.catalog.rebuild_claims import RUNNING
+from shared.catalog.rebuild_parts import insert_part, read_parts, replace_parts
+from shared.catalog.tables import KEPT_STATES, HeadRow, RebuildRow, VersionRow
 from shared.domain import Head, Rewriting
 from shared.errors import VersionConflict
 
@@ -38,8 +40,32 @@ def rewrite(tx: Connection, rewriting: Rewriting) -> None:
         )
     insert_segments(tx, rewriting.attempt, min(changed, default=head), rewriting.new_segments)
     if rewriting.purged is not None:
+        _rewrite_parts(tx, rewriting)
         purge(tx, rewriting.attempt, rewriting.purged)
     move_counter(tx)
+
+
+def _rewrite_parts(tx: Connection, rewriting: Rewriting) -> None:
+    """Give a rebuild that is under way its segments without the document.
+
+    Raises:
+        VersionConflict: they are not those that were read.
+    """
+    rebuild = tx.execute(_HOLD_REBUILD, {"of": rewriting.attempt.collection_id}).one_or_none()
+    parts = read_parts(tx, rebuild.space_id) if rebuild else ()
+    if {one.id for one in parts} != set(rewriting.parts):
+        raise VersionConflict("The new space of a rebuild was changed meanwhile.")
+    replace_parts(tx, list(rewriting.new_parts))
+    for segment in rewriting.new_parts.values():
+        if segment is not None:
+            insert_part(tx, rewriting.attempt, segment)
+
+
+_HOLD_REBUILD = (
+    select(RebuildRow.space_id)
+    .where(RebuildRow.collection_id == bindparam("of"), RUNNING)
+    .with_for_update()
+)
 
 
 def _hold_head(tx: Connection, collection_id: int) -> int:

@@ -19,8 +19,9 @@ from shared.catalog.tables import (
     LeaseRow,
     ProcessRow,
     RevisionRow,
+    UploadRow,
 )
-from shared.domain import Condition, Process
+from shared.domain import Condition, Process, UploadState
 
 _FORGOTTEN_SECONDS = 7 * 86_400.0
 """A process that said nothing for this long is struck off."""
@@ -115,12 +116,19 @@ def _shorter(lease_seconds: float, delay_seconds: float) -> Sequence[Update]:
         update(RevisionRow)
         .where(RevisionRow.state == PENDING, RevisionRow.not_before > delay)
         .values(not_before=delay),
+        update(UploadRow)
+        .where(UploadRow.state == UploadState.CLAIMED.value, UploadRow.lease_until > lease)
+        .values(lease_until=lease),
+        update(UploadRow)
+        .where(UploadRow.state == UploadState.PENDING.value, UploadRow.not_before > delay)
+        .values(not_before=delay),
     )
 
 
 def _to_json(condition: Condition) -> str:
     return json.dumps(
         {
+            "version": condition.version,
             "schema": condition.schema,
             "encoders": condition.encoders,
             "trouble": condition.trouble,
@@ -136,6 +144,7 @@ def _process(row: AnyRow) -> Process:
     # Of earlier code there is none; of later code there may be more.
     said = json.loads(row.detail) if row.detail else {}
     condition = Condition(
+        version=said.get("version", ""),
         schema=said.get("schema", ""),
         encoders=tuple(said.get("encoders", ())),
         trouble=said.get("trouble"),

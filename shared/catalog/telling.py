@@ -49,8 +49,11 @@ def tell(tx: Connection, told: Sequence[Told]) -> None:
     tx.execute(_INSERT, rows)
 
 
-def tell_commit(tx: Connection, commit: Commit, head: Head) -> None:
-    """Tell of documents that a commit gave up, of its version, and of jobs that ended with it."""
+def tell_commit(tx: Connection, commit: Commit, head: Head, left_out: Sequence[Told] = ()) -> None:
+    """Tell of documents that a commit gave up, of its version, and of jobs that ended with it.
+
+    *left_out* tells of those that the end of a rebuild leaves out.
+    """
     told = [
         failure(head.collection_id, one.revision.external_id, one.revision.job_id, one.error or "")
         for one in commit.outcomes
@@ -60,7 +63,9 @@ def tell_commit(tx: Connection, commit: Commit, head: Head) -> None:
         content = {"version": head.version, "kind": commit.manifest.kind.value}
         told.append(Told(head.collection_id, EventKind.VERSION_PUBLISHED, content))
     jobs = {one.revision.job_id for one in commit.outcomes if one.state is not State.PENDING}
-    tell(tx, [*told, *finished(tx, sorted(jobs))])
+    if commit.completion is not None:
+        jobs.add(commit.completion.rebuild_id)
+    tell(tx, [*left_out, *told, *finished(tx, sorted(jobs))])
 
 
 def failure(collection_id: int, document: str, job_id: str, error: str) -> Told:

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from shared.catalog.clock import db_now, read_clock
+from shared.catalog.collections import live_space
 from shared.catalog.comparing import compare
 from shared.catalog.contents import (
     read_documents,
@@ -39,6 +40,7 @@ from shared.catalog.tables import (
     ClaimRow,
     HeadRow,
     LeaseRow,
+    MapRow,
     TagRow,
     VersionRow,
 )
@@ -158,7 +160,8 @@ class SqlVersions:
             rows = tx.execute(there).all()
             tags = read_tags(tx, collection_id)
             leased = set(tx.scalars(_leased(collection_id)))
-        return [_kept(row, tags.get(row.version, ()), row.version in leased) for row in rows]
+            live = live_space(tx, collection_id).id
+        return [_kept(row, tags.get(row.version, ()), row.version in leased, live) for row in rows]
 
     def expire(self, collection_id: int, versions: Sequence[int]) -> Sequence[int]:
         """Let versions go; return those that went, rising.
@@ -179,6 +182,8 @@ class SqlVersions:
                     .where(VersionRow.collection_id == collection_id, VersionRow.version.in_(page))
                     .values(state="expired", expired_at=db_now())
                 )
+                mine = MapRow.collection_id == collection_id
+                tx.execute(delete(MapRow).where(mine, MapRow.version.in_(page)))
             lapsed = LeaseRow.until < db_now()
             tx.execute(delete(LeaseRow).where(LeaseRow.collection_id == collection_id, lapsed))
             return going
@@ -322,7 +327,12 @@ def _lock(tx: Connection, collection_id: int, versions: Sequence[int]) -> list[i
     return locked
 
 
-def _kept(row: AnyRow, tags: tuple[str, ...], leased: bool) -> KeptVersion:  # noqa: FBT001
+def _kept(
+    row: AnyRow,
+    tags: tuple[str, ...],
+    leased: bool,  # noqa: FBT001
+    live_space_id: int,
+) -> KeptVersion:
     return KeptVersion(
         version=row.version,
         kind=VersionKind(row.kind),
@@ -332,6 +342,7 @@ def _kept(row: AnyRow, tags: tuple[str, ...], leased: bool) -> KeptVersion:  # n
         tags=tags,
         leased=leased,
         expired_at=row.expired_at,
+        space_id=row.space_id or live_space_id,
     )
 
 

@@ -10,6 +10,7 @@ from shared.catalog.database import Database
 from shared.catalog.dialect import AnyRow
 from shared.catalog.lifetimes import pages
 from shared.catalog.naming import DELETED
+from shared.catalog.rebuild_jobs import RebuildJob, read_rebuild_jobs
 from shared.catalog.tables import CLAIMED, PENDING, WAITING_STATES, ClaimRow, RevisionRow
 from shared.catalog.whereabouts import read_holders, read_whereabouts
 from shared.domain import (
@@ -84,10 +85,12 @@ class SqlWaiting:
                 last |= {row.job_id: row for row in tx.execute(_LAST, {"ids": ids})}
                 for row in tx.execute(_CLAIMS, {"jobs": page}):
                     claims[row.job_id].add(row.claim_id)
-        return {
+            rebuilds = read_rebuild_jobs(tx, job_ids)
+        places = {
             job_id: _place(last.get(job_id), claims.get(job_id, set()))
             for job_id in {*last, *claims}
         }
+        return places | {one: _rest(job) for one, job in rebuilds.items() if job.ended_at is None}
 
     def whereabouts(self, job_id: str | None, *, revision_id: int | None = None) -> Whereabouts:
         """Return where the documents of a job are, or only the one of *revision_id*.
@@ -121,6 +124,12 @@ def _finished(row: AnyRow) -> FinishedClaim:
         claimed_at=row.claimed_at,
         ended_at=row.ended_at,
     )
+
+
+def _rest(job: RebuildJob) -> JobPlace:
+    progress = job.progress
+    documents = progress.waiting + progress.under_way
+    return JobPlace(rest=Load(documents=documents, characters=progress.characters))
 
 
 def _place(row: AnyRow | None, claims: set[int]) -> JobPlace:

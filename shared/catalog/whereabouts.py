@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     bindparam,
     case,
     func,
+    or_,
     select,
     tuple_,
 )
@@ -25,6 +27,7 @@ from shared.catalog.tables import (
     CollectionRow,
     DocumentRow,
     JobRow,
+    RebuildRow,
     RevisionRow,
     SpaceRow,
 )
@@ -63,6 +66,7 @@ def read_whereabouts(tx: Connection, job_id: str | None, revision_id: int | None
         holders=tuple(read_holders(tx, ClaimRow.id.in_(claims))),
         queued=_queued(tx, job, mine, now),
         newer=_newer(tx, mine),
+        held_until=job.held_until if (job.held_until or 0.0) > now else None,
     )
 
 
@@ -149,6 +153,7 @@ def _newer(tx: Connection, mine: tuple[ColumnElement[bool], ...]) -> tuple[Newer
     )
 
 
+_holding = aliased(RebuildRow, name="holding")
 _JOB = (
     select(
         JobRow.source,
@@ -156,9 +161,23 @@ _JOB = (
         CollectionRow.name.label("collection"),
         SpaceRow.encoder,
         SpaceRow.fingerprint,
+        select(func.max(_holding.held_until))
+        .where(_holding.collection_id == JobRow.collection_id, _holding.state == "running")
+        .correlate(JobRow)
+        .scalar_subquery()
+        .label("held_until"),
     )
     .join(CollectionRow, CollectionRow.id == JobRow.collection_id)
-    .join(SpaceRow, (SpaceRow.collection_id == CollectionRow.id) & SpaceRow.live)
+    .outerjoin(RebuildRow, RebuildRow.id == JobRow.id)
+    .join(
+        SpaceRow,
+        or_(
+            SpaceRow.id == RebuildRow.space_id,
+            and_(
+                RebuildRow.id.is_(None), SpaceRow.collection_id == CollectionRow.id, SpaceRow.live
+            ),
+        ),
+    )
     .where(JobRow.id == bindparam("job"), IS_THERE)
 )
 _HOLDERS = (

@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from shared.cli import configuration, jsonlines
+from shared.cli.files import Columns, described, is_for_lamina, report, send
 from shared.cli.jsonlines import STDIN, BadLine, Extra, Line
 from shared.cli.sending import Sender, batches
 from shared.cli.terminal import (
@@ -88,7 +89,10 @@ class _Load:
 
 
 def add(  # noqa: PLR0913 - one parameter an option
-    files: Annotated[list[Path], typer.Argument(help="JSON Lines, also .gz; - is stdin.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="JSON Lines (also .gz; - is stdin), any other files, or folders."),
+    ],
     *,
     collection: Annotated[str, typer.Option("--collection", "-c", help="Where to.")] = "default",
     no_wait: Annotated[
@@ -103,6 +107,11 @@ def add(  # noqa: PLR0913 - one parameter an option
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave bad lines out instead of stopping.")
     ] = False,
+    id_column: Annotated[str | None, typer.Option(help="Of tables: the ids.")] = None,
+    title_column: Annotated[str | None, typer.Option(help="Of tables: the titles.")] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option(help="Of tables: the texts; once or more.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     r"""Add documents and wait until all of them can be found.
@@ -111,12 +120,27 @@ def add(  # noqa: PLR0913 - one parameter an option
     replaced; content that is there already is not encoded again. Files are checked before
     anything is sent.
 
+    Other files (PDF, Word, HTML, Markdown, text, CSV, TSV, ZIP) and folders of them are read by
+    Lamina; a file is called as it is in its folder, and is replaced when it comes again.
+
     \b
     lamina add corpus.jsonl --collection papers
     zcat dump.gz | lamina add - -c papers --no-wait
+    lamina add reports/ notes.pdf -c papers
+    lamina add goods.csv --title-column name --text-column remark
 
     Exit codes: 0 all found, 1 documents failed, 2 bad input, 3 not reachable.
     """
+    for_lamina = [path for path in files if is_for_lamina(path)]
+    if for_lamina:
+        if len(for_lamina) < len(files):
+            with failures():
+                raise Failure("Add JSON Lines and other files one after the other.", Exit.USAGE)
+        columns = Columns(id=id_column, title=title_column, text=text_column or ())
+        _add_files(
+            files, collection, lane=lane, key=key, columns=columns, wait=not no_wait, json=json
+        )
+        return
     with failures():
         load = _Load(files, extra, skip_bad)
         load.check()
@@ -130,6 +154,30 @@ def add(  # noqa: PLR0913 - one parameter an option
             )
             tally = _run(load, sender, Tracker(client, collection), size=batch, wait=not no_wait)
         _report(tally, load, waited=not no_wait, as_json=json)
+        if tally.failed:
+            raise SystemExit(Exit.FAILED)
+
+
+def _add_files(
+    paths: Sequence[Path],
+    collection: str,
+    *,
+    lane: LaneName,
+    key: str | None,
+    columns: Columns,
+    wait: bool,
+    json: bool,
+) -> None:
+    """Let Lamina read files, and say what became of them."""
+    with failures():
+        with configuration.connect() as client:
+            tally = send(
+                client, collection, paths, lane=lane.value, key=key, columns=columns, wait=wait
+            )
+        if json:
+            answer_json(described(tally))
+        else:
+            report(tally, waited=wait)
         if tally.failed:
             raise SystemExit(Exit.FAILED)
 

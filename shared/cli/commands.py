@@ -34,12 +34,23 @@ from shared.cli.documents import (
 from shared.cli.evaluating import evaluate
 from shared.cli.events import watch_events
 from shared.cli.exporting import export
+from shared.cli.files import list_files, preview_files, save_original
 from shared.cli.importing import import_
-from shared.cli.jobs import JobsGroup, cancel_job, list_jobs, show_job
+from shared.cli.jobs import (
+    JobsGroup,
+    cancel_job,
+    list_batches,
+    list_jobs,
+    retry_job,
+    show_job,
+)
 from shared.cli.keys import create_key, list_keys, revoke_key, show_key
 from shared.cli.looking import status
 from shared.cli.maintaining import collect_garbage, purge
+from shared.cli.mapping import draw_map
 from shared.cli.operating import broker_url, list_models, migrate, pull_model, up
+from shared.cli.rebuilding import rebuild_collection
+from shared.cli.sampling import sample
 from shared.cli.searching import search
 from shared.cli.top.command import top
 from shared.cli.versions import (
@@ -85,6 +96,11 @@ _documents = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+_files = typer.Typer(
+    help="List the files of a job, look at files first, have originals back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 _versions = typer.Typer(
     help="List, name, compare and restore versions.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -123,11 +139,13 @@ def _help(command: Callable[..., None]) -> str:
 _add(app, up)
 _add(app, add)
 _add(app, search)
+_add(app, sample)
 app.add_typer(_collections, name="collections")
 _add(_collections, create_collection, "create")
 _add(_collections, list_collections, "list")
 _add(_collections, show_collection, "show")
 _add(_collections, set_collection, "set")
+_add(_collections, rebuild_collection, "rebuild")
 _add(_collections, rename_collection, "rename")
 _add(_collections, delete_collection, "delete")
 _add(_collections, list_deleted, "deleted")
@@ -140,6 +158,10 @@ _add(_documents, list_documents, "list")
 _add(_documents, show_document, "show")
 _add(_documents, set_document, "set")
 _add(_documents, delete_documents, "delete")
+app.add_typer(_files, name="files")
+_add(_files, list_files, "list")
+_add(_files, preview_files, "preview")
+_add(_files, save_original, "original")
 app.add_typer(_versions, name="versions")
 _add(_versions, list_versions, "list")
 _add(_versions, show_version, "show")
@@ -153,6 +175,9 @@ app.add_typer(_jobs, name="jobs")
 _jobs.callback(help=_help(list_jobs))(list_jobs)
 _add(_jobs, show_job, "show")
 _add(_jobs, cancel_job, "cancel")
+_add(_jobs, retry_job, "retry")
+_add(_jobs, list_batches, "batches")
+_add(app, draw_map, "map")
 _add(app, why)
 _add(app, watch_events, "events")
 app.add_typer(_webhooks, name="webhooks")

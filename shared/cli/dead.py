@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from shared.cli import configuration
-from shared.cli.options import AsJson
+from shared.cli.options import AsJson, rfc3339
 from shared.cli.terminal import (
     Exit,
     Failure,
@@ -280,14 +280,10 @@ def _which(
         "source": source,
         "reason": reason,
         "text": text,
-        "since": _rfc3339(since),
-        "until": _rfc3339(until),
+        "since": rfc3339(since),
+        "until": rfc3339(until),
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _rfc3339(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.replace(tzinfo=UTC).isoformat()
 
 
 def _check_meant(letter: str | None, which: Body, *, everything: bool) -> None:

@@ -1,5 +1,6 @@
-"""`lamina jobs`: the newest jobs, one job, and cancelling it."""
+"""`lamina jobs`: the newest jobs, one job, cancelling it, and retrying what failed of it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from shared.cli import configuration
-from shared.cli.options import AsJson
+from shared.cli.options import AsJson, rfc3339
 from shared.cli.terminal import answer, answer_json, answer_table, failures, states_in_words
 from shared.client.replies import JobReply
 from shared.waiting.words import about, counted
@@ -47,21 +48,29 @@ def list_jobs(
     status: Annotated[
         JobStatus | None, typer.Option(help="Only these; failed: a document of it did.")
     ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Accepted then or later (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Accepted before then (UTC).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
     json: AsJson = False,
 ) -> None:
     r"""List the newest jobs; with an id show that job, with its errors.
 
     \b
-    lamina jobs -c papers --status running
+    lamina jobs -c papers --status running --since 2026-11-20
     lamina jobs JOB --json
     lamina jobs cancel JOB
+    lamina jobs retry JOB
+    lamina jobs batches JOB
     """
     if context.invoked_subcommand:
         return
     with failures(), configuration.connect() as client:
         found = client.jobs(
-            limit=limit, collection=collection, status=status.value if status else None
+            limit=limit,
+            collection=collection,
+            status=status.value if status else None,
+            since=rfc3339(since),
+            until=rfc3339(until),
         )
         if json:
             answer_json(found)
@@ -105,6 +114,68 @@ def cancel_job(
         answer(f"{counted(done['cancelled'], 'document')} cancelled")
         if done["under_way"]:
             answer(f"{counted(done['under_way'], 'document')} with a worker, and will be done")
+
+
+def retry_job(
+    job: Annotated[str, typer.Argument(help="Its id.")],
+    *,
+    document: Annotated[
+        list[str] | None, typer.Option(help="Only the document with this id; again for more.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    r"""Put the documents of a job that failed back into the queue.
+
+    \b
+    lamina jobs retry JOB
+    lamina jobs retry JOB --document report-12
+    """
+    with failures(), configuration.connect() as client:
+        done = client.retry(job, document or None)
+        steps = [done]
+        while steps[-1]["more"]:
+            steps.append(client.retry(job, document or None))
+        if json:
+            answer_json(steps[0] if len(steps) == 1 else steps)
+            return
+        waiting = sum(one["retried"] for one in steps)
+        answer(f"{counted(waiting, 'document')} will be indexed again")
+        for detail in dict.fromkeys(detail for one in steps for detail in one["details"]):
+            answer(f"  left out: {detail}")
+
+
+def list_batches(
+    job: Annotated[str, typer.Argument(help="Its id.")],
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 50,
+    json: AsJson = False,
+) -> None:
+    r"""List the batches in which a job was encoded, and why each was closed.
+
+    \b
+    lamina jobs batches JOB
+    """
+    with failures(), configuration.connect() as client:
+        found = client.claims(limit=limit, job=job)
+        if json:
+            answer_json(found)
+            return
+        columns = ("batch", "taken", "worker", "of this job", "documents", "tokens", "closed by")
+        answer_table(
+            columns,
+            [
+                (
+                    one["id"],
+                    one["claimed_at"],
+                    one["worker"],
+                    one.get("of_job"),
+                    one["documents"],
+                    one["tokens"],
+                    one["closed_by"],
+                )
+                for one in found
+            ],
+        )
 
 
 def _print_jobs(jobs: list[JobReply]) -> None:

@@ -68,6 +68,7 @@ def own_programs(
     return [
         program("intake", "intake", "workers", "intake"),
         program("upkeep", "upkeep", "workers", "upkeep"),
+        program("parser", "parser", "workers", "parser"),
         *(
             program(f"index-{number}", "index", "workers", "index")
             for number in range(1, settings.encoding.workers + 1)

@@ -30,7 +30,7 @@ from shared.services import Services, migrate, open_services
 from shared.settings import Settings
 
 _TICK_SECONDS = 0.1
-_STOP_ORDER = ("web", "intake", "index", "upkeep", "broker")
+_STOP_ORDER = ("web", "intake", "parser", "index", "upkeep", "broker")
 """Who ends first: takers of work before its doers."""
 _WEB_SECONDS = 15.0
 _BROKER_SECONDS = 5.0

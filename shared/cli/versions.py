@@ -168,6 +168,9 @@ def diff_versions(
     query: Annotated[
         str | None, typer.Option(help="Also show how the answer to this query moved.")
     ] = None,
+    query_after: Annotated[
+        str | None, typer.Option(help="With --query: ask the later version this instead.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Documents of each ranking.")] = 10,
     limit: Annotated[int, typer.Option(min=1, help="Most documents to list.")] = 100,
     json: AsJson = False,
@@ -177,12 +180,16 @@ def diff_versions(
     \b
     lamina versions diff 3 5 -c papers
     lamina versions diff before-the-move --query "how do cells repair DNA" -k 5
+    lamina versions diff head --query "repair of DNA" --query-after "how do cells repair DNA"
     """
+    if query_after is not None and query is None:
+        raise typer.BadParameter("--query-after goes with --query.")
     with failures(), configuration.connect() as client:
         found = _read_diff(client, collection, before, after, limit)
         ranking = None
         if query is not None:
             wanted = {"q": query, "k": k, "before": found["before"], "after": found["after"]}
+            wanted |= {} if query_after is None else {"q_after": query_after}
             ranking = client.compare(collection, wanted)
         if json:
             answer_json({"diff": found, "ranking": ranking})

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, BinaryIO, Self, cast
 from urllib.parse import quote
 
 import httpx
@@ -28,14 +28,24 @@ from .replies import (
     DocumentReply,
     DocumentsReply,
     EventsReply,
+    FilesAcceptedReply,
+    FilesPreviewReply,
+    FilesReply,
     GarbageReply,
     JobReply,
     MadeWebhookReply,
+    MapReply,
+    PreviewReply,
     RankingReply,
     ReasonReply,
+    RebuildAnswerReply,
+    RebuildDetailReply,
+    RebuildReply,
     ReplayReply,
     ReplaysReply,
     RestoreReply,
+    RetriedReply,
+    SampleReply,
     SearchReply,
     StatusReply,
     VersionDetailReply,
@@ -98,6 +108,10 @@ class Client:
         """Create a collection."""
         return cast("CollectionReply", self._call("POST", "/api/v1/collections", json=request))
 
+    def load_sample(self) -> SampleReply:
+        """Load the sample collection."""
+        return cast("SampleReply", self._call("POST", "/api/v1/sample", json={}))
+
     def collection(self, name: str) -> CollectionDetailReply:
         """Return one collection, with how its index is laid out."""
         return cast("CollectionDetailReply", self._get(_in(name)))
@@ -105,6 +119,18 @@ class Client:
     def change_collection(self, name: str, change: Body) -> CollectionDetailReply:
         """Change the rules of a collection that *change* names."""
         return cast("CollectionDetailReply", self._call("PATCH", _in(name), json=change))
+
+    def rebuild_collection(self, name: str, request: Body) -> RebuildAnswerReply:
+        """Rebuild a collection with another `encoder`, `metric` or `chunking`."""
+        return cast("RebuildAnswerReply", self._call("POST", _in(name, "rebuild"), json=request))
+
+    def rebuild(self, name: str) -> RebuildDetailReply:
+        """Return how far the last rebuild of a collection is."""
+        return cast("RebuildDetailReply", self._get(_in(name, "rebuild")))
+
+    def cancel_rebuild(self, name: str) -> RebuildReply:
+        """Cancel the rebuild of a collection that is under way."""
+        return cast("RebuildReply", self._call("DELETE", _in(name, "rebuild")))
 
     def delete_collection(self, name: str) -> DeletedCollectionReply:
         """Delete a collection, which can be recovered for a time."""
@@ -265,6 +291,62 @@ class Client:
             raise Unreachable(f"Lamina could not read the request to its end: {summary['error']}")
         return BulkReply(lines, summary)
 
+    def send_files(
+        self,
+        collection: str,
+        files: Sequence[tuple[str, BinaryIO]],
+        *,
+        key: str | None = None,
+        lane: str = "interactive",
+        columns: Body | None = None,
+    ) -> FilesAcceptedReply:
+        """Hand files over, by name; return whether each was taken.
+
+        With a *key*, the same call again after a lost answer is recognised. *columns* may hold
+        `id_column`, `title_column` and a list `text_column`, for tables.
+        """
+        done = self._call(
+            "POST",
+            _in(collection, "files"),
+            params={"lane": lane, **(columns or {})},
+            headers={"Idempotency-Key": key} if key else {},
+            files=[("files", one) for one in files],
+            timeout=_LONG_WORK,
+        )
+        return cast("FilesAcceptedReply", done)
+
+    def job_files(self, job_id: str, *, cursor: int | None = None) -> FilesReply:
+        """Return a page of the files of a job."""
+        params = {} if cursor is None else {"cursor": cursor}
+        return cast("FilesReply", self._get(f"/api/v1/jobs/{quote(job_id, safe='')}/files", params))
+
+    def preview(self, collection: str, document: Body) -> PreviewReply:
+        """Return the passages that a document (`title` and `text`) will become."""
+        done = self._call("POST", _in(collection, "preview"), json=document)
+        return cast("PreviewReply", done)
+
+    def preview_files(
+        self,
+        collection: str,
+        files: Sequence[tuple[str, BinaryIO]],
+        *,
+        columns: Body | None = None,
+    ) -> FilesPreviewReply:
+        """Return what files will become; *columns* as for `send_files`."""
+        done = self._call(
+            "POST",
+            _in(collection, "files", "preview"),
+            params=columns or {},
+            files=[("files", one) for one in files],
+            timeout=_LONG_WORK,
+        )
+        return cast("FilesPreviewReply", done)
+
+    def original(self, collection: str, document: str) -> bytes:
+        """Return the file that a document was read from, if it is kept."""
+        where = _in(collection, "originals", document)
+        return self._send("GET", where, timeout=_LONG_WORK).content
+
     def documents(self, collection: str, which: Body) -> DocumentsReply:
         """Return a page of documents; *which* holds filters, `limit` and `cursor`."""
         return cast("DocumentsReply", self._get(_in(collection, "documents"), which))
@@ -287,18 +369,38 @@ class Client:
         return cast("JobReply", self._get(f"/api/v1/jobs/{quote(job_id, safe='')}"))
 
     def jobs(
-        self, *, limit: int, collection: str | None, status: str | None = None
+        self,
+        *,
+        limit: int,
+        collection: str | None,
+        status: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
     ) -> list[JobReply]:
-        """Return the newest jobs."""
+        """Return the newest jobs; *since* and *until* are RFC 3339."""
+        given = {"collection": collection, "status": status, "since": since, "until": until}
         params: dict[str, str | int] = {"limit": limit}
-        params |= {"collection": collection} if collection else {}
-        params |= {"status": status} if status else {}
+        params |= {name: value for name, value in given.items() if value}
         return cast("list[JobReply]", self._get("/api/v1/jobs", params)["jobs"])
 
     def cancel(self, job_id: str) -> CancelledReply:
         """Cancel what waits of a job."""
         where = f"/api/v1/jobs/{quote(job_id, safe='')}/cancel"
         return cast("CancelledReply", self._call("POST", where, json={}))
+
+    def retry(self, job_id: str, documents: Sequence[str] | None = None) -> RetriedReply:
+        """Put the failed documents of a job back into the queue, or those with these ids."""
+        where = f"/api/v1/jobs/{quote(job_id, safe='')}/retry"
+        request = {} if documents is None else {"documents": list(documents)}
+        return cast("RetriedReply", self._call("POST", where, json=request))
+
+    def draw_map(self, collection: str, request: Body) -> MapReply:
+        """Have a map drawn; *request* may hold `version`, `sample` and `seed`."""
+        return cast("MapReply", self._call("POST", _in(collection, "map"), json=request))
+
+    def map(self, collection: str, which: Body) -> MapReply:
+        """Return a map; *which* may hold `version`, `by` and `q`."""
+        return cast("MapReply", self._get(_in(collection, "map"), which))
 
     def why_job(self, job_id: str) -> list[ReasonReply]:
         """Return why a job waits."""
@@ -349,9 +451,10 @@ class Client:
         """Return what runs and what waits."""
         return cast("StatusReply", self._get("/api/v1/status"))
 
-    def claims(self, *, limit: int) -> list[ClaimReply]:
-        """Return the newest claims, closed ones too."""
-        return cast("list[ClaimReply]", self._get("/api/v1/claims", {"limit": limit})["claims"])
+    def claims(self, *, limit: int, job: str | None = None) -> list[ClaimReply]:
+        """Return the newest claims, closed ones too; of a job only."""
+        params: dict[str, str | int] = {"limit": limit} | ({"job": job} if job else {})
+        return cast("list[ClaimReply]", self._get("/api/v1/claims", params)["claims"])
 
     def metrics(self) -> str:
         """Return every measure in Prometheus' text format."""

@@ -57,12 +57,54 @@ class LiveRecallReply(TypedDict):
     worst: float
 
 
+class RebuildFailureReply(TypedDict):
+    """A document that could not be brought into the new space."""
+
+    document: str
+    error: str
+
+
+class RebuildReply(TypedDict):
+    """A rebuild and how far it is."""
+
+    job: str
+    state: str
+    encoder: str
+    fingerprint: str
+    dimension: int
+    metric: str
+    chunking: Body
+    of: int
+    done: int
+    failed: int
+    eta_seconds: float | None
+    forced: bool
+    trouble: str | None
+    started_at: str
+    ended_at: str | None
+    version: int | None
+
+
+class RebuildDetailReply(RebuildReply):
+    """`GET /collections/{name}/rebuild`."""
+
+    failures: list[RebuildFailureReply]
+
+
+class RebuildAnswerReply(TypedDict):
+    """`POST /collections/{name}/rebuild`."""
+
+    unchanged: bool
+    rebuild: RebuildReply | None
+
+
 class CollectionDetailReply(CollectionReply):
     """`GET /collections/{name}`."""
 
     layouts: list[LayoutReply] | None
     live_recall: LiveRecallReply | None
     damages: int
+    rebuild: RebuildReply | None
 
 
 class VersionReply(TypedDict):
@@ -147,6 +189,7 @@ class RankingReply(TypedDict):
     """`POST /collections/{name}/compare`."""
 
     q: str
+    q_after: str
     before: int
     after: int
     moves: list[MoveReply]
@@ -254,6 +297,126 @@ class ReasonReply(TypedDict):
     details: Body
 
 
+class VerdictReply(TypedDict):
+    """Whether a file was taken, and why not."""
+
+    name: str
+    bytes: int
+    accepted: bool
+    kind: str | None
+    fault: str | None
+    detail: str | None
+
+
+class LinkReply(TypedDict):
+    """A job and where to watch it."""
+
+    id: str
+    url: str
+
+
+class FilesAcceptedReply(TypedDict):
+    """`POST /collections/{name}/files`."""
+
+    job: LinkReply
+    files: list[VerdictReply]
+
+
+class FileIssueReply(TypedDict):
+    """A part of a file that was left out."""
+
+    where: str
+    detail: str
+
+
+class FileReply(TypedDict):
+    """A file of a job, and what became of it."""
+
+    id: str
+    name: str
+    bytes: int
+    status: str
+    kind: str | None
+    encoding: str | None
+    documents: int
+    skipped: int
+    issues: list[FileIssueReply]
+    warnings: list[str]
+    fault: str | None
+    error: str | None
+    accepted_at: str
+    ended_at: str | None
+
+
+class FilesReply(TypedDict):
+    """`GET /jobs/{id}/files`."""
+
+    files: list[FileReply]
+    next_cursor: int | None
+
+
+class PassagePreviewReply(TypedDict):
+    """A passage that there will be."""
+
+    start: int
+    end: int
+    tokens: int
+    text: str
+    place: str
+
+
+class DocumentPreviewReply(TypedDict):
+    """A document that there will be."""
+
+    id: str
+    title: str
+    characters: int
+    cut: int
+    passages: list[PassagePreviewReply]
+    total: int
+    tokens: int
+    warnings: list[str]
+
+
+class PreviewReply(TypedDict):
+    """`POST /collections/{name}/preview`."""
+
+    document: DocumentPreviewReply
+    max_tokens: int
+
+
+class ColumnsReply(TypedDict):
+    """What the columns of a table are taken for."""
+
+    names: list[str]
+    id: str
+    title: str
+    text: list[str]
+
+
+class FilePreviewReply(TypedDict):
+    """What a file will become."""
+
+    name: str
+    bytes: int
+    kind: str | None
+    fault: str | None
+    detail: str | None
+    encoding: str | None
+    documents: list[DocumentPreviewReply]
+    members: list[str]
+    issues: list[FileIssueReply]
+    warnings: list[str]
+    columns: ColumnsReply | None
+
+
+class FilesPreviewReply(TypedDict):
+    """`POST /collections/{name}/files/preview`."""
+
+    files: list[FilePreviewReply]
+    max_tokens: int
+
+
 class JobReply(TypedDict):
     """`GET /jobs/{id}`; a list of jobs leaves `errors` and `warnings` empty."""
 
@@ -267,6 +430,7 @@ class JobReply(TypedDict):
     cancelled_at: str | None
     total: int
     counts: dict[str, int]
+    files: dict[str, int]
     stages: StagesReply
     version: int | None
     errors: list[IssueReply]
@@ -369,6 +533,71 @@ class CancelledReply(TypedDict):
     job: JobReply
 
 
+class RetriedReply(TypedDict):
+    """`POST /jobs/{id}/retry`."""
+
+    retried: int
+    superseded: int
+    impossible: int
+    details: list[str]
+    more: bool
+    job: JobReply
+
+
+class PointReply(TypedDict):
+    """A passage on a map."""
+
+    id: str
+    title: str
+    x: float
+    y: float
+    cluster: int
+    shade: int | None
+
+
+class NearReply(TypedDict):
+    """A point close to a query."""
+
+    id: str
+    title: str
+    score: float
+
+
+class PlaceReply(TypedDict):
+    """Where a query lies on a map."""
+
+    x: float
+    y: float
+    nearest: list[NearReply]
+
+
+class DrawnReply(TypedDict):
+    """What is on a map."""
+
+    method: str
+    explained: float
+    vectors: int
+    by: str | None
+    labels: list[str]
+    fields: list[str]
+    points: list[PointReply]
+    query: PlaceReply | None
+
+
+class MapReply(TypedDict):
+    """`POST` and `GET /collections/{name}/map`; `map` is there in the second only."""
+
+    collection: str
+    version: int
+    state: str
+    sample: int
+    seed: int
+    requested_at: str
+    ended_at: str | None
+    detail: str
+    map: NotRequired[DrawnReply | None]
+
+
 class PassageReply(TypedDict):
     """A passage of a hit."""
 
@@ -405,6 +634,15 @@ class JobLinkReply(TypedDict):
 
     id: str
     url: str
+
+
+class SampleReply(TypedDict):
+    """`POST /sample`."""
+
+    collection: str
+    documents: int
+    job: JobLinkReply
+    attribution: str
 
 
 class DocumentContentReply(TypedDict):
@@ -513,6 +751,11 @@ class ClaimReply(TypedDict):
     documents: int
     characters: int | None
     claimed_at: str
+    closed_by: str
+    tokens: int | None
+    seconds: float | None
+    of_job: NotRequired[int]
+    """How many documents are of the job that was asked for."""
 
 
 class StatusReply(TypedDict):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.domain.uploads import FilePlace, Origin
 from shared.domain.values import Metadata, Metric
 
 
@@ -19,6 +20,13 @@ class PassageRecord:
     start: int
     end: int
     metadata: Metadata
+    origin: Origin | None = None
+    """The file that the text was read from, if it was."""
+
+    @property
+    def place(self) -> FilePlace | None:
+        """Where in its file the passage stands."""
+        return self.origin.place(self.start, self.end) if self.origin else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +39,8 @@ class PassageHit:
     end: int
     vector: tuple[float, ...] | None = None
     """As it is stored, where it was asked for."""
+    place: FilePlace | None = None
+    """Where in a file it stands, if the document was read from one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,8 @@ class Hit:
     """Of the best passage as it is stored, where it was asked for."""
     passages: tuple[PassageHit, ...] = ()
     """The best ones, the best first, where more than one was asked for."""
+    place: FilePlace | None = None
+    """Where in a file the best passage stands, if the document was read from one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

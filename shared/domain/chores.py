@@ -17,6 +17,8 @@ class ChoreKind(StrEnum):
     """Read every file again and compare its checksum."""
     REWRITE = "rewrite"
     """Purge a document from every version, or repair damaged files."""
+    MAP = "map"
+    """Draw the vectors of a version on a plane."""
 
 
 class ChoreState(StrEnum):

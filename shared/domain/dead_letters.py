@@ -81,6 +81,10 @@ class DeadLetterFilter:
     """Received before then."""
     replayed: bool = False
     """Messages that were replayed, instead of those that were not."""
+    job: str | None = None
+    """Failed documents of this job; no message is."""
+    documents: tuple[str, ...] | None = None
+    """Only those with these ids; no message is."""
 
     @property
     def is_empty(self) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.answers import Hit
+from shared.domain.values import Metric
 
 
 class Change(StrEnum):
@@ -59,14 +60,17 @@ class RankMove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankingDiff:
-    """How the answer to a query moved between two versions."""
+    """How the answer to a query moved between two versions, or between two queries."""
 
     collection: str
     query: str
+    query_after: str
+    """Asked of the later version; mostly the same."""
     before: int
     after: int
     moves: tuple[RankMove, ...]
     """By rank in the later version, then those that left."""
     hits_before: tuple[Hit, ...]
     hits_after: tuple[Hit, ...]
+    metric: Metric
     warnings: tuple[str, ...] = ()

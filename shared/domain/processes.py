@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class Condition:
     """What a process says with each beat."""
 
+    version: str = ""
+    """Of Lamina, as its code has it; empty if it does not say."""
     schema: str = ""
     """The newest schema revision that its code knows; empty if it does not say."""
     encoders: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.domain.filters import Filter
+from shared.domain.uploads import FileCounts
 from shared.domain.values import Metadata, RevisionKind, State, VersionKind
 from shared.domain.work import ChunkSpan
 
@@ -85,6 +86,8 @@ class JobIssue:
 
     document: str
     message: str
+    of_file: bool = False
+    """It is about a file, whose name `document` is, and no document of that id may be there."""
 
 
 class JobKind(StrEnum):
@@ -145,6 +148,8 @@ class JobReport:
     """When it was first cancelled; what a worker held then ran on."""
     growing: bool = False
     """More documents will be added to it: a delete by filter is carried out in steps."""
+    files: FileCounts = field(default_factory=FileCounts)
+    """Files that its documents are read from."""
 
     @property
     def total(self) -> int:
@@ -155,7 +160,7 @@ class JobReport:
     def finished(self) -> bool:
         """Whether every document is indexed, failed or otherwise settled."""
         waits = any(count and not state.finished for state, count in self.counts.items())
-        return not waits and not self.growing
+        return not waits and not self.growing and not self.files.waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

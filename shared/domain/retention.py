@@ -34,3 +34,5 @@ class KeptVersion:
     leased: bool = False
     expired_at: float | None = None
     """When the rule let it go; its files stay a while for readers that just opened it."""
+    space_id: int = 0
+    """Of its vectors."""

@@ -73,6 +73,8 @@ class Collection:
     space: Space
     index: IndexRule = DEFAULT_INDEX_RULE
     retention: RetentionRule = DEFAULT_RETENTION_RULE
+    keep_originals: bool = False
+    """Whether the files that its documents were read from are kept, to be downloaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

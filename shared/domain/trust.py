@@ -36,6 +36,8 @@ class FindingKind(StrEnum):
     """A live vector has no text behind it."""
     VECTOR = "vector"
     """A stored vector is not what the encoder makes of its text."""
+    ORIGINAL = "original"
+    """The bytes of a file that waits or is kept are missing or damaged; send it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,8 @@ class VersionKind(StrEnum):
     RELAY = "relay"
     """Segments were laid out anew, with the same vectors."""
     RESTORE = "restore"
+    REBUILD = "rebuild"
+    """The same documents in another space: cut or encoded otherwise."""
 
     @property
     def has_content(self) -> bool:

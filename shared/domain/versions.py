@@ -1,7 +1,7 @@
 """Segments, manifests and heads: what a version is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from shared.domain.layouts import Layout
@@ -102,6 +102,17 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A rebuild at its end, as it was read: it must still be just that."""
+
+    rebuild_id: str
+    parts: tuple[str, ...]
+    """Its segments."""
+    failed: int
+    """Documents that it leaves out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """Everything one publishing transaction writes, all of it or none of it."""
 
@@ -119,6 +130,8 @@ class Commit:
     restored_sha256: str = ""
     """Checksum of its manifest as it was read: a purge may have rewritten it meanwhile, which is
     a `VersionConflict`."""
+    completion: Completion | None = None
+    """The rebuild whose space becomes the live one; only with kind REBUILD."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,5 +152,9 @@ class Rewriting:
     segments: Mapping[int, int]
     """Number of segments of each version that changes."""
     new_segments: tuple[Segment, ...] = ()
+    parts: tuple[str, ...] = ()
+    """Segments of a rebuild under way as they were read: they must be just these."""
+    new_parts: Mapping[str, Segment | None] = field(default_factory=dict)
+    """By such a segment what takes its place; None where nothing is left of it."""
     purged: str | None = None
     """External id of the document to erase in the same transaction, with all its revisions."""

@@ -104,6 +104,8 @@ class JobPlace:
     """Of that last one."""
     claims: frozenset[int] = frozenset()
     """Claims that hold others."""
+    rest: Load | None = None
+    """What comes after all else in the queue: of a rebuild, what it has still to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +169,8 @@ class Whereabouts:
     queued: Queued | None = None
     newer: tuple[Newer, ...] = ()
     """A few of those that were superseded."""
+    held_until: float | None = None
+    """Until when a rebuild of the collection holds them back, if one does."""
 
     @property
     def place(self) -> JobPlace | None:

@@ -43,6 +43,14 @@ class Claim:
     """Why it is not larger: `drained`, `tokens`, `documents`, `suspect`."""
 
 
+@dataclass(frozen=True, slots=True)
+class TracedJob:
+    """Where a job comes from that belongs to a trace."""
+
+    traceparent: str
+    accepted_at: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
     """A part of a revision's text that the encoder can read, before it has a vector id.

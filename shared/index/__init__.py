@@ -1,5 +1,6 @@
 """The index: FAISS files in a folder. Immutable segments, delete sets, manifests, snapshots."""
 
+from shared.index.clustering import cluster
 from shared.index.files import Files
 from shared.index.formats import FORMAT
 from shared.index.local import LocalFiles
@@ -7,4 +8,13 @@ from shared.index.opening import open_store
 from shared.index.policy import choose, restyle
 from shared.index.store import FolderIndexStore
 
-__all__ = ["FORMAT", "Files", "FolderIndexStore", "LocalFiles", "choose", "open_store", "restyle"]
+__all__ = [
+    "FORMAT",
+    "Files",
+    "FolderIndexStore",
+    "LocalFiles",
+    "choose",
+    "cluster",
+    "open_store",
+    "restyle",
+]

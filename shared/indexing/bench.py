@@ -9,7 +9,7 @@ from shared.errors import Retryable
 from shared.indexing.attention import Attention
 from shared.indexing.pace import Backoff, Pace
 from shared.measures.tally import Tally
-from shared.ports import Claims, Collections, Encoders, IndexStore, Publications
+from shared.ports import Claims, Collections, Encoders, IndexStore, Publications, Renditions
 from shared.upkeep.room import Room
 
 
@@ -20,6 +20,7 @@ class Bench:
     claims: Claims
     publications: Publications
     collections: Collections
+    renditions: Renditions
     store: IndexStore
     encoders: Encoders
     room: Room
@@ -34,6 +35,8 @@ class Bench:
     tally: Tally = field(default_factory=Tally)
     owed: list[int] = field(default_factory=list)
     """Claims that could not be given back because the catalog was away."""
+    hold_seconds: float = 30.0
+    """How long other work of a collection may be held back for the end of its rebuild."""
     stopping: Callable[[], bool] = lambda: False
     """Whether this process shall end: what is not encoded yet is given back between passes."""
 
@@ -51,6 +54,12 @@ def give_back(bench: Bench, claim: Claim, reason: str) -> None:
     delay = 0.0 if bench.stopping() else bench.backoff.fail(_fingerprint(claim))
     with _owing(bench, claim):
         bench.claims.release(claim.id, delay_seconds=delay, reason=reason)
+
+
+def give_back_at_once(bench: Bench, claim: Claim, reason: str) -> None:
+    """Release *claim*, to be taken again without delay."""
+    with _owing(bench, claim):
+        bench.claims.release(claim.id, delay_seconds=0.0, reason=reason)
 
 
 def close(bench: Bench, claim: Claim, record: ClaimRecord) -> None:

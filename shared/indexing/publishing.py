@@ -26,7 +26,7 @@ from shared.domain import (
     State,
     VersionKind,
 )
-from shared.errors import CommitUnknown, Fenced, Retryable, VersionConflict
+from shared.errors import CommitUnknown, Fenced, Retryable, SpaceChanged, VersionConflict
 from shared.failpoints import reach
 from shared.ports import IndexStore, Publications
 
@@ -62,6 +62,18 @@ def read_manifest(store: IndexStore, head: Head, collection: Collection) -> Mani
     return store.read_manifest(head) if head.manifest_file else Manifest.empty(collection)
 
 
+def check_space(manifest: Manifest, collection: Collection) -> None:
+    """Make sure that vectors made for the space of *collection* are of use at a head.
+
+    Raises:
+        SpaceChanged: another space has become the live one meanwhile.
+    """
+    if manifest.space_id != collection.space.id:
+        raise SpaceChanged(
+            f"{collection.name!r} was swapped to another space, or restored to a version of one."
+        )
+
+
 def publish(
     publications: Publications, store: IndexStore, publication: Publication
 ) -> tuple[Head, tuple[Outcome, ...]]:
@@ -69,6 +81,7 @@ def publish(
 
     Raises:
         Fenced: the attempt or its claim was taken away; nothing was published.
+        SpaceChanged: it was made for a space that is not the live one any more.
         CorruptFile, IndexUnavailable, CatalogUnavailable: nothing was published.
     """
     documents = [outcome.revision.document_id for outcome in publication.proposals]
@@ -146,12 +159,12 @@ def _fit(store: IndexStore, publication: Publication, head: Head, live: Live) ->
             outcomes=outcomes,
         )
     base = read_manifest(store, head, publication.collection)
+    check_space(base, publication.collection)
     segments = (*base.segments, publication.segment) if publication.segment else base.segments
     manifest = store.with_deleted(
         replace(
             base,
             version=head.version + 1,
-            space_id=publication.collection.space.id,
             kind=publication.kind,
             attempt_id=publication.attempt.id,
             parent_sha256=head.manifest_sha256 or None,

@@ -3,18 +3,18 @@
 Nothing is locked while encoding. A document that cannot be encoded fails alone; one that may have
 made the memory run out is accused, as if its worker had died of it; a fault that is no document's
 fault gives the claim back. Between two passes the worker looks for work of a more urgent lane and
-does it first.
+does it first. Rebuilds come after all else, but not never.
 """
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import structlog
 
+from shared import tracing
 from shared.domain import (
     Claim,
     ClaimRecord,
@@ -22,39 +22,24 @@ from shared.domain import (
     Head,
     Lane,
     Outcome,
-    PassRecord,
     Revision,
     RevisionKind,
     State,
+    TracedJob,
     VersionKind,
 )
-from shared.errors import Fenced, LaminaError, OutOfSpace, Retryable, UnencodableDocument
+from shared.errors import OutOfSpace, Retryable
 from shared.failpoints import reach
-from shared.indexing.bench import Bench, accuse, close, give_back, give_back_owed
+from shared.indexing.bench import Bench, give_back_owed
 from shared.indexing.drafts import Draft, is_same, proposals_of
+from shared.indexing.encoding import Encoding, timed
+from shared.indexing.endings import carry_out
 from shared.indexing.leases import Lease
-from shared.indexing.publishing import Publication, publish, read_manifest
-from shared.indexing.vectors import prepare, storable
-from shared.measures.instruments import (
-    CLAIM_DOCUMENTS,
-    CLAIMS,
-    DOCUMENTS,
-    INDEX_STAGE,
-    PADDED_TOKENS,
-    PASS_PASSAGES,
-    PASS_SECONDS,
-    TOKENS,
-)
-from shared.measures.tally import Tally
-from shared.ports import Encoder
-
-_SUSPECT = "suspect"
+from shared.indexing.publishing import Publication, check_space, publish, read_manifest
+from shared.measures.instruments import DOCUMENTS
+from shared.rebuilding.turns import rebuild_next
 
 _log = structlog.get_logger(__name__)
-
-
-class _OutOfMemory(Exception):
-    """Memory ran out while documents were encoded, perhaps because of one of them."""
 
 
 def index_next(bench: Bench, *, max_lane: Lane = Lane.REBUILD) -> ClaimRecord | None:
@@ -66,6 +51,19 @@ def index_next(bench: Bench, *, max_lane: Lane = Lane.REBUILD) -> ClaimRecord | 
     """
     give_back_owed(bench)
     bench.room.check()
+    if max_lane is not Lane.REBUILD:
+        return _claim_next(bench, max_lane)
+    rebuilds = bench.renditions.running()
+    record = None
+    if rebuilds and (any(one.held for one in rebuilds) or bench.renditions.overdue()):
+        record = rebuild_next(bench, rebuilds, let_pass=partial(_let_pass, bench))
+    record = record or _claim_next(bench, max_lane)
+    if record is None and rebuilds:
+        record = rebuild_next(bench, rebuilds, let_pass=partial(_let_pass, bench))
+    return record
+
+
+def _claim_next(bench: Bench, max_lane: Lane) -> ClaimRecord | None:
     claim = bench.claims.claim(
         bench.worker,
         fingerprints=[card.fingerprint for card in bench.encoders.cards()],
@@ -84,44 +82,22 @@ def index_claim(bench: Bench, claim: Claim) -> ClaimRecord:
         Retryable: a fault that is no document's fault, and the claim was given back; or memory
             ran out, and its documents are suspects now.
     """
-    with structlog.contextvars.bound_contextvars(claim=claim.id):
-        return _index(bench, claim)
+
+    def work(lease: Lease) -> ClaimRecord:
+        return _Turn(bench, claim, Encoding(bench, claim, lease, partial(_let_pass, bench))).run()
+
+    return carry_out(bench, claim, work)
 
 
-def _index(bench: Bench, claim: Claim) -> ClaimRecord:
-    reach("index.claimed")
-    bench.pace.backlog = claim.more
+def _let_pass(bench: Bench) -> None:
     try:
-        with Lease(bench.claims, claim.id, bench.lease_seconds) as lease:
-            record = _Turn(bench, claim, lease).run()
-    except Fenced:
-        # The claim was taken away: whoever took it answers for its documents.
-        bench.tally.add(CLAIMS, ending="fenced")
-        return ClaimRecord(documents=0, chunks=0, passes=(), closed_by="fenced")
-    except _OutOfMemory as error:
-        bench.tally.add(CLAIMS, ending="accused")
-        accuse(bench, claim, str(error))
-        raise Retryable(f"Memory ran out in claim {claim.id}: {error}") from error
-    except (LaminaError, OSError, MemoryError) as error:
-        bench.tally.add(CLAIMS, ending="given_back")
-        give_back(bench, claim, str(error))
-        if isinstance(error, Retryable):
-            raise
-        raise Retryable(f"Claim {claim.id} was given back: {error}") from error
-    count_record(bench.tally, record)
-    close(bench, claim, record)
-    return record
-
-
-def count_record(tally: Tally, record: ClaimRecord) -> None:
-    """Measure a claim that went well."""
-    tally.add(CLAIMS, ending="closed")
-    tally.observe(CLAIM_DOCUMENTS, record.documents)
-    for one in record.passes:
-        tally.add(TOKENS, one.tokens)
-        tally.add(PADDED_TOKENS, one.padded_tokens)
-        tally.observe(PASS_PASSAGES, one.rows)
-        tally.observe(PASS_SECONDS, one.seconds)
+        # One claim, which may be all that waits: were it every one, a steady stream of them
+        # would hold this claim up for ever, and its heartbeat would keep others from it.
+        if bench.room.fits():
+            index_next(bench, max_lane=Lane.INTERACTIVE)
+    except (Retryable, OutOfSpace) as error:
+        # It was given back by itself, and is no reason to give this one back too.
+        _log.warning("urgent_work_delayed", error=str(error))
 
 
 @dataclass(slots=True)
@@ -130,29 +106,38 @@ class _Turn:
 
     bench: Bench
     claim: Claim
-    lease: Lease
-    passes: list[PassRecord] = field(default_factory=list)
+    encoding: Encoding
+    origins: Mapping[str, TracedJob] = field(default_factory=dict)
+    """Where its traced jobs come from."""
 
     def run(self) -> ClaimRecord:
+        if tracing.is_on():
+            self.origins = self.bench.claims.origins(self.claim.id)
+            tracing.link(one.traceparent for one in self.origins.values())
         by_collection: dict[int, list[Revision]] = {}
         for revision in self.claim.revisions:
             by_collection.setdefault(revision.collection_id, []).append(revision)
-        with self._timed("plan"):
+        with timed(self.bench, "plan"):
             drafts = {
-                collection_id: self._plan(self.bench.collections.by_id(collection_id), revisions)
+                collection_id: self._plan(self._collection(collection_id), revisions)
                 for collection_id, revisions in by_collection.items()
             }
-        with self._timed("encode"):
+        with timed(self.bench, "encode"):
             self._encode([draft for group in drafts.values() for draft in group])
         reach("index.encoded")
         for collection_id, group in drafts.items():
-            self._publish(self.bench.collections.by_id(collection_id), group)
+            self._publish(self._collection(collection_id), group)
         return ClaimRecord(
             documents=len(self.claim.revisions),
             chunks=sum(len(draft.spans) for group in drafts.values() for draft in group),
-            passes=tuple(self.passes),
+            passes=tuple(self.encoding.passes),
             closed_by=self.claim.closed_by,
         )
+
+    def _collection(self, collection_id: int) -> Collection:
+        """Return a collection of the claim, in the space that its documents are encoded for."""
+        space = self.claim.spaces[collection_id]
+        return replace(self.bench.collections.by_id(collection_id), space=space)
 
     def _plan(self, collection: Collection, revisions: Sequence[Revision]) -> list[Draft]:
         """Decide for each revision whether to encode, copy, delete or leave alone.
@@ -177,6 +162,7 @@ class _Turn:
             elif twin and twin.chunks and twin.text_sha256 == revision.text_sha256:
                 ids = np.array([chunk.vector_id for chunk in twin.chunks], dtype=np.int64)
                 manifest = read_manifest(self.bench.store, head, collection)
+                check_space(manifest, collection)
                 draft.vectors = self.bench.store.vectors(manifest, ids)
                 draft.spans = tuple((one.start, one.end, one.tokens) for one in twin.chunks)
                 draft.warnings = twin.warnings
@@ -191,87 +177,10 @@ class _Turn:
             and draft.revision.kind is RevisionKind.PUT
             and draft.vectors is None
         ]
-        if not wanted:
-            return
-        started = time.perf_counter()
-        space = self.claim.spaces[wanted[0].revision.collection_id]
-        encoder = self.bench.encoders.load(space.fingerprint)
-        try:
-            for draft in wanted:
-                self._check()
-                self._chunk(encoder, draft)
-            self._encode_or_bisect(encoder, [one for one in wanted if one.chunked])
-        except MemoryError as error:
-            raise _OutOfMemory(str(error) or "MemoryError") from error
-        characters = sum(len(one.revision.title) + len(one.revision.text) for one in wanted)
-        self.bench.pace.learn(characters, time.perf_counter() - started)
-
-    def _chunk(self, encoder: Encoder, draft: Draft) -> None:
-        revision = draft.revision
-        rule = self.claim.spaces[revision.collection_id].chunking
-        try:
-            with self.bench.attention.on(self.claim.id, "cutting a document"):
-                draft.chunked = encoder.chunk(revision.title, revision.text, rule)
-        except UnencodableDocument as error:
-            draft.fail(str(error))
-        else:
-            draft.warnings = draft.chunked.warnings
-
-    def _encode_or_bisect(self, encoder: Encoder, drafts: Sequence[Draft]) -> None:
-        """Encode together; if that fails, in halves, until the guilty document is alone."""
-        if not drafts:
-            return
-        passages = [one for draft in drafts for one in draft.passages]
-        try:
-            with self.bench.attention.on(self.claim.id, "encoding a pass"):
-                vectors, passes = encoder.encode(passages, between=self._between)
-        except UnencodableDocument as error:
-            if len(drafts) == 1:
-                drafts[0].fail(str(error))
-                return
-            middle = len(drafts) // 2
-            self._encode_or_bisect(encoder, drafts[:middle])
-            self._encode_or_bisect(encoder, drafts[middle:])
-            return
-        self.passes.extend(passes)
-        start = 0
-        for draft in drafts:
-            own = draft.passages
-            metric = self.claim.spaces[draft.revision.collection_id].metric
-            draft.vectors = prepare(vectors[start : start + len(own)], metric)
-            draft.spans = tuple((one.start, one.end, one.tokens) for one in own)
-            start += len(own)
-            if not storable(draft.vectors):
-                draft.fail("Its vector has values that 16-bit floats cannot hold.")
-
-    def _check(self) -> None:
-        """Stop if the claim is lost or the process shall end."""
-        self.lease.check()
-        if self.bench.stopping():
-            raise Retryable("The worker is stopping.")
-
-    def _between(self) -> None:
-        """Between two passes: stop if need be, and let urgent work pass."""
-        with self.bench.attention.off():
-            self._check()
-            urgent = self.claim.revisions[0].lane is Lane.INTERACTIVE
-            # A suspect stays alone: were it to end this process, whatever was in between would be
-            # suspected, and itself not be charged.
-            if not urgent and self.claim.closed_by != _SUSPECT:
-                self._let_pass()
-
-    def _let_pass(self) -> None:
-        try:
-            # One claim, which may be all that waits: were it every one, a steady stream of them
-            # would hold this claim up for ever, and its heartbeat would keep others from it.
-            if self.bench.room.fits() and index_next(self.bench, max_lane=Lane.INTERACTIVE):
-                self.lease.check()
-        except (Retryable, OutOfSpace) as error:
-            # It was given back by itself, and is no reason to give this one back too.
-            _log.warning("urgent_work_delayed", error=str(error))
+        self.encoding.fill(wanted)
 
     def _publish(self, collection: Collection, drafts: Sequence[Draft]) -> None:
-        self.lease.check()
+        self.encoding.lease.check()
         count = sum(len(draft.spans) for draft in drafts)
         attempt = self.bench.publications.register(
             collection.id, vectors=count, claim_id=self.claim.id, worker=self.bench.worker
@@ -281,7 +190,7 @@ class _Turn:
         rows = [draft.vectors for draft in drafts if draft.vectors is not None and draft.spans]
         segment = None
         if rows:
-            with self._timed("write"):
+            with timed(self.bench, "write"):
                 segment = self.bench.store.write_segment(
                     attempt,
                     space_id=collection.space.id,
@@ -298,7 +207,7 @@ class _Turn:
             proposals=proposals_of(drafts, ids),
             segment=segment,
         )
-        with self._timed("publish"):
+        with timed(self.bench, "publish"):
             head, outcomes = publish(self.bench.publications, self.bench.store, publication)
         self._report(collection, head, outcomes)
 
@@ -311,10 +220,12 @@ class _Turn:
         _log.info(
             "published", collection=collection.name, version=head.version, jobs=list(jobs), **ended
         )
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Measure a stage that goes well."""
-        started = time.perf_counter()
-        yield
-        self.bench.tally.observe(INDEX_STAGE, time.perf_counter() - started, stage=stage)
+        for origin in (self.origins[job] for job in jobs if job in self.origins):
+            tracing.tell(
+                "searchable",
+                origin.traceparent,
+                began=origin.accepted_at,
+                collection=collection.name,
+                version=head.version,
+                claim=self.claim.id,
+            )

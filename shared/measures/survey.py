@@ -87,7 +87,8 @@ def _leases(sources: Sources) -> Iterator[Sample]:
 
 def _processes(sources: Sources) -> Iterator[Sample]:
     alive = sources.roster.processes(within_seconds=ALIVE_SECONDS)
-    by_kind: dict[str, list[Process]] = {"index": [], "intake": [], "upkeep": [], "web": []}
+    kinds = ("index", "intake", "parser", "upkeep", "web")
+    by_kind: dict[str, list[Process]] = {kind: [] for kind in kinds}
     for one in alive:
         by_kind.setdefault(one.kind, []).append(one)
     for kind, group in by_kind.items():

@@ -25,8 +25,10 @@ from shared.domain import (
     Rejection,
     RetentionRule,
     Rewriting,
+    Space,
     SpaceDraft,
     Submission,
+    TracedJob,
 )
 
 
@@ -40,6 +42,7 @@ class Collections(Protocol):
         *,
         index: IndexRule = DEFAULT_INDEX_RULE,
         retention: RetentionRule = DEFAULT_RETENTION_RULE,
+        keep_originals: bool = False,
     ) -> Collection:
         """Create a collection with one space and its rules, at version 0 without a manifest file.
 
@@ -64,6 +67,14 @@ class Collections(Protocol):
         """
         ...
 
+    def space(self, space_id: int) -> Space:
+        """Return a space of any collection, live or not. It never changes.
+
+        Raises:
+            CollectionNotFound: there is none.
+        """
+        ...
+
     def stats(self) -> Sequence[CollectionStats]:
         """Return every collection in numbers, by name."""
         ...
@@ -74,6 +85,7 @@ class Collections(Protocol):
         *,
         index: IndexRule | None = None,
         retention: RetentionRule | None = None,
+        keep_originals: bool | None = None,
     ) -> Collection:
         """Change a collection's rules; None leaves one as it is.
 
@@ -165,6 +177,10 @@ class Claims(Protocol):
         """
         ...
 
+    def origins(self, claim_id: int) -> Mapping[str, TracedJob]:
+        """Return, by job in the claim, where those come from that belong to a trace."""
+        ...
+
     def renew(self, claim_id: int, lease_seconds: float) -> None:
         """Extend the lease by the catalog's clock.
 
@@ -238,7 +254,7 @@ class Publications(Protocol):
 
         Since every change of what is live moves the head, a commit that compares the head
         also guards this reading. A document that is deleted at the head is listed with its
-        tombstone; one never published is missing.
+        tombstone; one never published is missing. Chunks are those of the live space.
         """
         ...
 

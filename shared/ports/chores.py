@@ -67,5 +67,5 @@ class Chores(Protocol):
         ...
 
     def recall(self, collection_id: int) -> LiveRecall | None:
-        """Return how the samples since the last MERGE or RELAY went; None without any."""
+        """Return how the samples since the last MERGE, RELAY or REBUILD went; None without any."""
         ...

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from shared.domain import Head, Json
+from shared.domain import Bytes, Head, Json
 
 
 class Tables(Protocol):
@@ -35,6 +35,10 @@ class TablesNow(Tables, Protocol):
 
     def heads(self) -> Sequence[Head]:
         """Return every live version with a manifest, of every collection."""
+        ...
+
+    def files(self) -> Sequence[Bytes]:
+        """Return the stored bytes of files that wait to be parsed, or are kept."""
         ...
 
 

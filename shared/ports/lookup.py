@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.domain import (
     Condition,
+    DocumentLine,
     DocumentReport,
     Head,
     JobFilter,
@@ -116,8 +117,21 @@ class Records(Protocol):
         """
         ...
 
-    def claims(self, *, limit: int) -> Sequence[Mapping[str, object]]:
-        """Return the newest claims (batches): worker, lane, documents, tokens and so on."""
+    def claims(self, *, limit: int, job_id: str | None = None) -> Sequence[Mapping[str, object]]:
+        """Return the newest claims (batches): worker, lane, documents, tokens and so on.
+
+        With *job_id* only those that hold documents of the job, or finished them, and `of_job`
+        says how many.
+        """
+        ...
+
+    def revisions(self, collection: str, external_id: str, *, limit: int) -> Sequence[DocumentLine]:
+        """Return the newest revisions of a document, whatever became of them, newest first.
+
+        Raises:
+            CollectionNotFound: no such collection.
+            DocumentNotFound: never accepted, or purged.
+        """
         ...
 
 

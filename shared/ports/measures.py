@@ -1,9 +1,9 @@
 """What measuring asks of the catalog. Any call may raise `CatalogUnavailable`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.domain import Series
+from shared.domain import Reading, Series
 
 
 class Measures(Protocol):
@@ -19,4 +19,24 @@ class Measures(Protocol):
 
     def sums(self) -> Mapping[Series, float]:
         """Return every sum."""
+        ...
+
+
+class History(Protocol):
+    """How the installation was lately: readings at about even times, the oldest of which go."""
+
+    def keep(self, reading: Reading, *, every_seconds: float, kept_seconds: float) -> bool:
+        """Keep a reading as that of now, unless there is one; whether it was kept.
+
+        Its own time is not asked. There is one for every *every_seconds*; those older than
+        *kept_seconds*, or ahead of the clock, which was put back since, are let go. One
+        transaction.
+
+        Raises:
+            CommitUnknown: the connection was lost during COMMIT.
+        """
+        ...
+
+    def readings(self, *, within_seconds: float) -> Sequence[Reading]:
+        """Return the readings of the last *within_seconds*, oldest first."""
         ...

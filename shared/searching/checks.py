@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from shared.domain import Collection, Metric
+from shared.domain import Collection, Metric, Space
 from shared.errors import Fault, InvalidRequest
 from shared.searching.cursors import Cursor
 from shared.searching.queries import Moment, Query, SearchLimits
@@ -41,17 +41,23 @@ def check_any(
 
 
 def check_for(
-    collection: Collection, queries: Sequence[Query], pointers: Sequence[str], *, depth: int
+    collection: Collection,
+    queries: Sequence[Query],
+    pointers: Sequence[str],
+    *,
+    depth: int,
+    space: Space | None,
 ) -> list[Cursor | None]:
     """Refuse questions that this collection cannot answer; return the cursors that they bring.
+
+    Vectors are looked at only if it is known of which *space* they must be.
 
     Raises:
         InvalidRequest: with a fault for each thing wrong.
     """
-    faults = []
+    faults = _faults_of_vectors(space, queries, pointers) if space else []
     cursors: list[Cursor | None] = []
     for query, pointer in zip(queries, pointers, strict=True):
-        faults += [Fault(f"{pointer}/vector", one) for one in _vector_faults(collection, query)]
         cursor = None
         if query.cursor is not None:
             cursor = Cursor.read(query.cursor, f"{pointer}/cursor")
@@ -62,6 +68,15 @@ def check_for(
         cursors.append(cursor)
     _refuse(faults)
     return cursors
+
+
+def check_vectors(space: Space, queries: Sequence[Query], pointers: Sequence[str]) -> None:
+    """Refuse vectors that cannot be compared with those of a space.
+
+    Raises:
+        InvalidRequest: with a fault for each thing wrong.
+    """
+    _refuse(_faults_of_vectors(space, queries, pointers))
 
 
 def pin(moment: Moment, cursors: Sequence[Cursor | None], pointers: Sequence[str]) -> Moment:
@@ -112,10 +127,19 @@ def _word_faults(words: str, most: int) -> Iterator[str]:
         yield f"has {len(words)} characters; at most {most}"
 
 
-def _vector_faults(collection: Collection, query: Query) -> Iterator[str]:
+def _faults_of_vectors(
+    space: Space, queries: Sequence[Query], pointers: Sequence[str]
+) -> list[Fault]:
+    return [
+        Fault(f"{pointer}/vector", fault)
+        for query, pointer in zip(queries, pointers, strict=True)
+        for fault in _vector_faults(space, query)
+    ]
+
+
+def _vector_faults(space: Space, query: Query) -> Iterator[str]:
     if query.vector is None:
         return
-    space = collection.space
     if len(query.vector) != space.dimension:
         yield f"has {len(query.vector)} values; the collection's vectors have {space.dimension}"
     if not all(abs(one) <= LARGEST_VALUE for one in query.vector):  # false for NaN as well

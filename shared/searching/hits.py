@@ -92,6 +92,7 @@ def _hit(record: PassageRecord, score: float, vectors: Mapping[int, tuple[float,
         end=record.end,
         metadata=record.metadata,
         vector=vectors.get(record.vector_id),
+        place=record.place,
     )
 
 
@@ -104,4 +105,5 @@ def _passage(
         start=record.start,
         end=record.end,
         vector=vectors.get(record.vector_id),
+        place=record.place,
     )

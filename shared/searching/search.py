@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from shared.domain import AfterJob, Collection, Hit, JobReport, SearchResult, Vectors
+from shared.domain import AfterJob, Collection, Hit, JobReport, SearchResult, Space, Vectors
 from shared.errors import InvalidRequest, JobNotFound, Overloaded
 from shared.indexing.vectors import prepare
 from shared.measures.instruments import SEARCH_STAGE
 from shared.measures.tally import Level, Tally
 from shared.ports import Collections, Matching, Reading, Records
 from shared.searching.batching import QueryBatcher
-from shared.searching.checks import check_any, check_for, pin
+from shared.searching.checks import check_any, check_for, check_vectors, pin
 from shared.searching.cursors import Cursor, manifest_of, question_of
 from shared.searching.hits import show
 from shared.searching.narrowing import Narrowing
@@ -102,16 +102,22 @@ def _search(
 ) -> tuple[SearchResult, ...]:
     check(searcher, queries, pointers)
     collection = searcher.collections.get(name)
-    cursors = check_for(collection, queries, pointers, depth=searcher.limits.depth)
+    # An old version may be of another space than the newest.
+    newest = moment.version is None and not any(one.cursor for one in queries)
+    space = collection.space if newest else None
+    depth = searcher.limits.depth
+    cursors = check_for(collection, queries, pointers, depth=depth, space=space)
     moment = pin(moment, cursors, pointers)
     took: dict[str, float] = {}
     with _timed(took, "wait"):
         opened, after = _choose(searcher, collection, moment)
+    space = space_of(searcher, collection, opened)
+    check_vectors(space, queries, pointers)
     for cursor in cursors:
         if cursor:
             cursor.check_version(opened.head)
     with _timed(took, "encode"):
-        asked = _prepare(searcher, collection, opened, queries, cursors)
+        asked = _prepare(searcher, space, opened, queries, cursors)
     with _timed(took, "search"), searcher.recall.searching():
         pages = [_rank(searcher, opened, one, moment) for one in asked]
     with _timed(took, "fetch"):
@@ -181,17 +187,17 @@ def _with_hits(
 
 def _prepare(
     searcher: Searcher,
-    collection: Collection,
+    space: Space,
     opened: Opened,
     queries: Sequence[Query],
     cursors: Sequence[Cursor | None],
 ) -> list[_Asked]:
     """Return the questions with what asks; words are encoded together."""
-    metric = collection.space.metric
+    metric = space.metric
     # What may not be found is looked for before anything costs time.
     like = {one.like: _of_document(searcher, opened, one.like) for one in queries if one.like}
     words = list(dict.fromkeys(one.query for one in queries if one.query is not None))
-    encoded = searcher.queries.encode(collection.space.fingerprint, words)
+    encoded = searcher.queries.encode(space.fingerprint, words)
     known = dict(zip(words, encoded, strict=True))
     asked = []
     for query, cursor in zip(queries, cursors, strict=True):
@@ -242,13 +248,19 @@ def _rank(searcher: Searcher, opened: Opened, asked: _Asked, moment: Moment) -> 
     return page
 
 
-def encode_query(searcher: Searcher, collection: Collection, text: str) -> tuple[Vectors, bool]:
-    """Return the query's vector for the live space, `(1, dimension)`, and whether it was cut.
+def space_of(searcher: Searcher, collection: Collection, opened: Opened) -> Space:
+    """Return the space of an open version of a collection; the live one, or another."""
+    space_id = opened.snapshot.manifest.space_id
+    live = collection.space
+    return live if space_id == live.id else searcher.collections.space(space_id)
+
+
+def encode_query(searcher: Searcher, space: Space, text: str) -> tuple[Vectors, bool]:
+    """Return the query's vector for a space, `(1, dimension)`, and whether it was cut.
 
     Raises:
         EncoderNotInstalled, CorruptFile: from loading the encoder.
     """
-    space = collection.space
     ((vector, cut),) = searcher.queries.encode(space.fingerprint, [text])
     return prepare(np.asarray(vector, dtype=np.float32).reshape(1, -1), space.metric), cut
 

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from shared.domain import Head
+from shared.domain import Bytes, Head
 from shared.errors import (
     ArchiveRefused,
     CorruptFile,
@@ -23,7 +23,8 @@ from shared.failpoints import reach
 from shared.ports import Dump, Encoders, IndexFiles, IndexStore, Roster, Step, TablesNow, Versions
 from shared.transfer.archives import sums
 from shared.transfer.archives.drafts import parts_of
-from shared.transfer.archives.vaults import INDEX, MODELS, Card, ModelCard, Vault
+from shared.transfer.archives.vaults import FILES, INDEX, MODELS, Card, ModelCard, Vault
+from shared.uploads.clearing import Attic
 from shared.versions.holds import Holds
 
 _TRIES = 3
@@ -43,6 +44,8 @@ class Installation:
     lease_seconds: float
     lamina: str
     """The version of this program."""
+    attic: Attic | None = None
+    """Where the bytes of files are; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,9 @@ class _Save:
             taken_at = self.source.roster.now()
             rows = self._write_tables(catalog, tables)
             heads, revision, sequences = tables.heads(), tables.revision, dict(tables.sequences)
+            files = tables.files()
         reach("backup.catalog_written")
+        self._copy_files(files)  # first, since what is parsed meanwhile is removed some day
         self._copy_versions(heads)
         if self.models is not None:
             self._copy_models(self.models)
@@ -191,6 +196,19 @@ class _Save:
     def _has(self, files: Sequence[tuple[str, int]]) -> bool:
         return all(f"{INDEX}/{key}" in self.former for key, _ in files)
 
+    def _copy_files(self, files: Sequence[Bytes]) -> None:
+        """Copy the bytes of files that wait, or are kept."""
+        if self.source.attic is None:
+            return
+        for one in files:
+            key = f"{FILES}/{one.key}"
+            try:
+                self._keep(key, partial(parts_of, self.source.attic.blobs.path(one.key)))
+            except FileNotFoundError as error:
+                raise CorruptFile(f"{one.key}: the bytes of a file are missing.") from error
+            if self.listed[key] != one.sha256:
+                raise CorruptFile(f"{one.key}: the bytes of a file are damaged.")
+
     def _copy_models(self, folder: Path) -> None:
         for path in sorted(folder.glob("[!.]*/**/*")):
             if path.is_file():
@@ -222,7 +240,7 @@ def _trusted(vault: Vault) -> dict[str, str]:
     return {
         key: sha256
         for key, sha256 in listed.items()
-        if key.startswith((f"{INDEX}/", f"{MODELS}/")) and vault.is_good(key, sha256)
+        if key.startswith((f"{FILES}/", f"{INDEX}/", f"{MODELS}/")) and vault.is_good(key, sha256)
     }
 
 

@@ -1,7 +1,7 @@
 """Write a collection, as one version holds it, into a file that another Lamina can read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +60,8 @@ def export_collection(
         holds.take(collection.id, version)
         head = shelf.reading.version(collection.id, version)
         manifest = read_manifest(shelf.store, head, collection)
-        if manifest.space_id != collection.space.id:
-            raise InvalidRequest(
-                f"Version {version} was encoded by another encoder or cut by another rule than "
-                f"{name!r} uses now."
-            )
+        # Of the version, where it is of before a rebuild
+        collection = replace(collection, space=shelf.collections.space(manifest.space_id))
         total = shelf.records.version(name, version).documents + manifest.live
         export = _Export(shelf, collection, head, manifest, holds, step, total)
         try:

@@ -9,7 +9,7 @@ from shared.errors import ConfigurationError
 from shared.failpoints import reach
 from shared.ports import Dump, Encoders, Step
 from shared.transfer.archives.drafts import PARTIAL, sync_folder
-from shared.transfer.archives.vaults import INDEX, MODELS, Card, Vault, copy_new
+from shared.transfer.archives.vaults import FILES, INDEX, MODELS, Card, Vault, copy_new
 from shared.transfer.backups import check
 
 
@@ -20,6 +20,8 @@ class Target:
     dump: Dump
     index: Path
     models: Path
+    files: Path | None = None
+    """For the bytes of files; None to leave them out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ def load(folder: Path, target: Target, encoders: Encoders, *, step: Step) -> Loa
         _prepare(target.index, listed)
         files = _copy_files(vault, listed, INDEX, target.index, step)
         files += _copy_models(vault, listed, target.models)
+        if target.files is not None:
+            files += _copy_files(vault, listed, FILES, target.files, step)
     except OSError as error:
         raise ConfigurationError(f"{target.index}: {error.strerror or error}.") from error
     target.dump.load(_Archived(vault, card))

@@ -5,8 +5,10 @@ catalog with each other, and encodes a sample of passages anew. What it finds da
 quarantine; nothing else is changed. `shared/trust/repairing.py` mends it.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import structlog
@@ -43,6 +45,7 @@ from shared.ports import (
 )
 from shared.trust.reencoding import encode_anew
 from shared.upkeep.chores import Duty, Shift
+from shared.uploads.clearing import Attic
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +70,8 @@ class Checker:
     files: IndexFiles
     encoders: Encoders
     scrub_days: float
+    attic: Attic | None = None
+    """Where the bytes of files are; None where there are none."""
 
 
 def check(
@@ -187,7 +192,7 @@ class _Examination:
             entries=len(self.known) + len(seen),
             vectors=sum(one.manifest.live for one in seen if one.manifest),
             sampled=sampled,
-            findings=(*findings, *self._head(), *wrong),
+            findings=(*findings, *self._head(), *wrong, *self._originals()),
             skipped=skipped,
         )
 
@@ -232,7 +237,7 @@ class _Examination:
             manifest, lambda _done, _total: self.duty.step(*place), known=self.known
         )
         self.damages |= {damage.key: damage for damage in found}
-        wrong = self._totals(manifest)
+        wrong = self._totals(one, manifest)
         if not touched(self.damages, self.checker.files.needed(manifest)):
             wrong += self._liveness(manifest)
         return _Seen(one, manifest, tuple(wrong))
@@ -274,10 +279,31 @@ class _Examination:
                 )
         return findings
 
-    def _totals(self, manifest: Manifest) -> list[Finding]:
+    def _originals(self) -> list[Finding]:
+        """Compare the bytes of files with their checksums; those removed meanwhile are fine."""
+        attic = self.checker.attic
+        if attic is None:
+            return []
+        wrong = {}
+        for one in attic.leftovers.kept(self.collection.id):
+            try:
+                found = _sha256_of(attic.blobs.path(one.key))
+            except FileNotFoundError:
+                wrong[one.key] = "It is missing; send the file again."
+                continue
+            if found != one.sha256:
+                wrong[one.key] = f"It is damaged: its sha256 is {found}. Send the file again."
+        still = {one.key for one in attic.leftovers.kept(self.collection.id)} if wrong else set()
+        return [
+            Finding(kind=FindingKind.ORIGINAL, versions=(), where=f"uploads/{key}", words=words)
+            for key, words in wrong.items()
+            if key in still
+        ]
+
+    def _totals(self, kept: KeptVersion, manifest: Manifest) -> list[Finding]:
         """Compare a manifest with the catalog's row of its version."""
         row = self.checker.records.version(self.collection.name, manifest.version)
-        space = self.collection.space
+        space = self.checker.collections.space(kept.space_id)
         pairs = {
             "live vectors": (row.vectors, manifest.live),
             "segments": (row.segments, len(manifest.segments)),
@@ -340,11 +366,12 @@ class _Examination:
             return 0, (), ()
         if touched(self.damages, self.checker.files.needed(newest)):
             return 0, (), ("The sample was left out: files of the newest version are damaged.",)
+        space = self.checker.collections.space(newest.space_id)
         try:
-            encoder = self.checker.encoders.load(self.collection.space.fingerprint)
+            encoder = self.checker.encoders.load(space.fingerprint)
         except (EncoderNotInstalled, CorruptFile) as error:
-            name = self.collection.space.encoder
-            return 0, (), (f"No vector was encoded anew: {name} cannot be loaded ({error}).",)
+            words = f"No vector was encoded anew: {space.encoder} cannot be loaded ({error})."
+            return 0, (), (words,)
         try:
             sampled, wrong, skipped = self._encode(encoder, newest, count)
         except CorruptFile:
@@ -380,7 +407,8 @@ class _Examination:
             findings.append(_about(FindingKind.TEXT, manifest, words))
         if not texts:
             return findings
-        told, fresh = encode_anew(encoder, self.collection.space, texts)
+        space = self.checker.collections.space(manifest.space_id)
+        told, fresh = encode_anew(encoder, space, texts)
         stored = self.checker.store.vectors(manifest, told)
         length = np.maximum(np.linalg.norm(fresh, axis=1), np.finfo(np.float32).tiny)
         apart = np.linalg.norm(stored - fresh, axis=1) / length
@@ -389,7 +417,7 @@ class _Examination:
                 FindingKind.VECTOR,
                 manifest,
                 f"Vector {one} is {far:.0%} of its length away from what "
-                f"{self.collection.space.encoder} makes of its passage.",
+                f"{space.encoder} makes of its passage.",
             )
             for one, far in zip(told.tolist(), apart.tolist(), strict=True)
             if not far <= _APART  # NaN too
@@ -406,6 +434,11 @@ def head_of(collection_id: int, kept: KeptVersion) -> Head:
         manifest_sha256=kept.manifest_sha256,
         published_at=kept.published_at,
     )
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def touched(keys: Iterable[str], entries: frozenset[str]) -> bool:

@@ -26,6 +26,7 @@ from shared.trust.rewriting import Press, Proposal, rewrite_until_settled
 from shared.upkeep.chores import Duty, Shift
 from shared.upkeep.garbage import sweep
 from shared.upkeep.remains import Keeper
+from shared.uploads.clearing import Attic, clear_now
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,8 @@ class Purger:
     publications: Publications
     store: IndexStore
     keeper: Keeper
+    attic: Attic | None = None
+    """Where files are whose text it was; None where there are none."""
 
 
 def purge(purger: Purger, name: str, external_id: str) -> PurgeReport:
@@ -87,6 +90,8 @@ def _sweep(purger: Purger, collection: Collection, duty: Duty, report: PurgeRepo
     """Remove the files that held the document. It is erased already, whatever happens here."""
     try:
         removed = sweep(purger.keeper, collection, duty.step).removed
+        if purger.attic is not None:
+            clear_now(purger.attic)
     except LaminaError as error:
         log.warning("purge_left_files", collection=collection.name, error=str(error))
         words = (
@@ -122,8 +127,9 @@ class _Eraser:
         ]
         if expired:
             versions.bury(self.collection.id, expired)
-        # Vectors are read after the versions: those of a version published in between are
-        # known then, and the transaction refuses what knows of too few versions.
+        parts = self.purger.keeper.renditions.parts(self.collection.id)
+        # Vectors are read after the versions and the parts of a rebuild: those published in
+        # between are known then, and the transaction refuses what knows of too few versions.
         kept = versions.kept(self.collection.id)
         ids = versions.vectors_of(self.collection.id, self.external_id)
         if not np.array_equal(ids, self.ids):
@@ -135,10 +141,15 @@ class _Eraser:
             after = self._without(before)
             if after.segments != before.segments:
                 changed.append(after)
+        store = self.purger.store
+        whole = [store.segment(self.collection.id, one.id, one.sha256) for one in parts]
+        new_parts = {one.id: self._rid(one) for one in whole}
         return Proposal(
             heads=tuple(head_of(self.collection.id, one) for one in kept),
             manifests=tuple(changed),
             new_segments=tuple(one for one in self.without.values() if one),
+            parts=tuple(one.id for one in parts),
+            new_parts={one.id: new_parts[one.id] for one in whole if new_parts[one.id] != one},
             purged=self.external_id,
         )
 
@@ -153,13 +164,13 @@ class _Eraser:
         )
 
     def _without(self, manifest: Manifest) -> Manifest:
-        kept = (self._rid(manifest, segment) for segment in manifest.segments)
+        kept = (self._rid(segment) for segment in manifest.segments)
         return replace(
             manifest, attempt_id=self.attempt.id, segments=tuple(one for one in kept if one)
         )
 
-    def _rid(self, manifest: Manifest, segment: Segment) -> Segment | None:
-        """Return *segment* of a version without the document; None if nothing live is left."""
+    def _rid(self, segment: Segment) -> Segment | None:
+        """Return *segment* without the document; None if nothing live is left."""
         first, end = np.searchsorted(self.ids, (segment.min_id, segment.max_id + 1))
         if first == end:
             return segment
@@ -173,7 +184,7 @@ class _Eraser:
             self.without[segment.id] = store.copy(
                 self.attempt,
                 segment,
-                manifest.metric,
+                self.purger.collections.space(segment.space_id).metric,
                 without=mine,
                 rule=self.collection.index,
                 step=self.duty.step,

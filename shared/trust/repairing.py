@@ -29,11 +29,12 @@ from shared.domain import (
     Manifest,
     RepairReport,
     Segment,
+    Space,
     Vectors,
 )
 from shared.errors import Busy, CorruptFile, EncoderNotInstalled, UnencodableDocument
 from shared.indexing.vectors import storable
-from shared.ports import Encoder, Encoders, IndexFiles, IndexStore, Publications
+from shared.ports import Collections, Encoder, Encoders, IndexFiles, IndexStore, Publications
 from shared.trust.checking import head_of, touched
 from shared.trust.reencoding import Texts, encode_anew
 from shared.trust.rewriting import Press, Proposal, rewrite_until_settled
@@ -52,6 +53,7 @@ class Repairer:
     """What repairs work with."""
 
     shift: Shift
+    collections: Collections
     publications: Publications
     store: IndexStore
     files: IndexFiles
@@ -147,7 +149,8 @@ class _Workshop:
     relaid: int = 0
     copied: int = 0
     encoded: int = 0
-    encoder: Encoder | None = None
+    encoders: dict[int, Encoder] = field(default_factory=dict)
+    """By the space that they encode for."""
 
     def propose(self) -> Proposal:
         """Return every kept version as it is, and the damaged ones as they shall be."""
@@ -234,7 +237,7 @@ class _Workshop:
         copy = self.repairer.store.copy(
             self.attempt,
             segment,
-            self.collection.space.metric,
+            self._space(segment.space_id).metric,
             without=np.empty(0, dtype=np.int64),
             rule=self.collection.index,
             step=self.duty.step,
@@ -343,7 +346,7 @@ class _Workshop:
     def _manifest(self, patch: _Patch) -> Manifest:
         version = patch.version
         base = version.manifest or replace(
-            Manifest.empty(self.collection), version=version.kept.version, kind=version.kept.kind
+            self._empty(version.kept.space_id), version=version.kept.version, kind=version.kept.kind
         )
         return replace(base, attempt_id=self.attempt.id, segments=tuple(patch.segments))
 
@@ -353,13 +356,30 @@ class _Workshop:
         return f"{count} lost. {' '.join(reasons)}"
 
     def _around(self, segments: Sequence[Segment]) -> Manifest:
-        """Return a manifest of some segments, to ask the store about them."""
-        return replace(Manifest.empty(self.collection), segments=tuple(segments))
+        """Return a manifest of some segments of one space, to ask the store about them."""
+        return replace(self._empty(segments[0].space_id), segments=tuple(segments))
+
+    def _empty(self, space_id: int) -> Manifest:
+        """Return a manifest of a space that lists nothing."""
+        return Manifest.empty(replace(self.collection, space=self._space(space_id)))
+
+    def _space(self, space_id: int) -> Space:
+        """Return a space of the collection: the live one, or that of older versions."""
+        live = self.collection.space
+        return live if space_id == live.id else self.repairer.collections.space(space_id)
 
     # --- what is missing ----------------------------------------------------------------------
 
     def _rebuild(self, patches: Sequence[_Patch], known: Sequence[Segment]) -> None:
         """Write new segments with the vectors that versions miss, as far as they can be had."""
+        for space_id in sorted({patch.version.kept.space_id for patch in patches}):
+            mine = [patch for patch in patches if patch.version.kept.space_id == space_id]
+            of_space = [segment for segment in known if segment.space_id == space_id]
+            self._rebuild_in(self._space(space_id), mine, of_space)
+
+    def _rebuild_in(
+        self, space: Space, patches: Sequence[_Patch], known: Sequence[Segment]
+    ) -> None:
         have = [self.ids[segment.id] for segment in self.rebuilt]
         given_up = np.array(sorted(self.hopeless), dtype=np.int64)
         wanted = _union([patch.missing for patch in patches])
@@ -367,11 +387,11 @@ class _Workshop:
         new = []
         for start in range(0, len(missing), _SEGMENT_ROWS):
             part = missing[start : start + _SEGMENT_ROWS]
-            ids, vectors = self._recover(part, known)
+            ids, vectors = self._recover(space, part, known)
             if ids.size:
-                new.append(self._write(ids, vectors))
+                new.append(self._write(space, ids, vectors))
         if len(new) > 1 or (new and any(self._laid_out(one) for one in known)):
-            new = [self._merge(new)]
+            new = [self._merge(space, new)]
         for segment in new:
             self.made.append(segment)
             self.rebuilt.append(segment)
@@ -381,35 +401,36 @@ class _Workshop:
         """Whether a lost segment had a search structure of its own."""
         return self.sound[segment.id] is None and segment.layout is not None
 
-    def _write(self, ids: Ids, vectors: Vectors) -> Segment:
-        space = self.collection.space
+    def _write(self, space: Space, ids: Ids, vectors: Vectors) -> Segment:
         return self.repairer.store.write_segment(
             self.attempt, space_id=space.id, metric=space.metric, ids=ids, vectors=vectors
         )
 
-    def _merge(self, segments: Sequence[Segment]) -> Segment:
+    def _merge(self, space: Space, segments: Sequence[Segment]) -> Segment:
         return self.repairer.store.merge(
             self.attempt,
             segments,
-            self.collection.space.metric,
+            space.metric,
             self.collection.index,
             self.duty.step,
         )
 
-    def _recover(self, missing: Ids, known: Sequence[Segment]) -> tuple[Ids, Vectors]:
+    def _recover(self, space: Space, missing: Ids, known: Sequence[Segment]) -> tuple[Ids, Vectors]:
         """Copy vectors from any segment that has them, encode the others.
 
         Returns:
             the ids that were found, rising, and their vectors, `(n, dimension)` float32.
         """
-        vectors = np.zeros((len(missing), self.collection.space.dimension), dtype=np.float32)
+        vectors = np.zeros((len(missing), space.dimension), dtype=np.float32)
         found = np.zeros(len(missing), dtype=bool)
-        for ids, some in self._pieces(missing, known):
+        for ids, some in self._pieces(space, missing, known):
             rows = np.searchsorted(missing, ids)
             vectors[rows], found[rows] = some, True
         return missing[found], vectors[found]
 
-    def _pieces(self, missing: Ids, known: Sequence[Segment]) -> Iterator[tuple[Ids, Vectors]]:
+    def _pieces(
+        self, space: Space, missing: Ids, known: Sequence[Segment]
+    ) -> Iterator[tuple[Ids, Vectors]]:
         for segment in filter(None, (self.sound[one.id] for one in known)):
             here = np.intersect1d(self.ids[segment.id], missing, assume_unique=True)
             if here.size:
@@ -417,12 +438,12 @@ class _Workshop:
                 self.copied += len(here)
                 missing = np.setdiff1d(missing, here, assume_unique=True)
         if missing.size:
-            yield from self._encode(missing)
+            yield from self._encode(space, missing)
 
-    def _encode(self, missing: Ids) -> Iterator[tuple[Ids, Vectors]]:
-        space = self.collection.space
+    def _encode(self, space: Space, missing: Ids) -> Iterator[tuple[Ids, Vectors]]:
         try:
-            self.encoder = self.encoder or self.repairer.encoders.load(space.fingerprint)
+            if space.id not in self.encoders:
+                self.encoders[space.id] = self.repairer.encoders.load(space.fingerprint)
         except (EncoderNotInstalled, CorruptFile) as error:
             why = f"They must be encoded anew, but {space.encoder} cannot be loaded: {error}"
             self.hopeless |= dict.fromkeys(missing.tolist(), why)
@@ -433,22 +454,22 @@ class _Workshop:
             texts = self.repairer.shift.versions.passages_of(some)
             why = "The catalog has no text for them any more."
             self.hopeless |= dict.fromkeys(set(some) - set(texts), why)
-            yield from self._encode_or_halve(self.encoder, texts)
+            yield from self._encode_or_halve(space, texts)
 
-    def _encode_or_halve(self, encoder: Encoder, texts: Texts) -> Iterator[tuple[Ids, Vectors]]:
+    def _encode_or_halve(self, space: Space, texts: Texts) -> Iterator[tuple[Ids, Vectors]]:
         """Encode together; if that fails, in halves, until the guilty passage is alone."""
         if not texts:
             return
         try:
-            ids, vectors = encode_anew(encoder, self.collection.space, texts)
+            ids, vectors = encode_anew(self.encoders[space.id], space, texts)
         except UnencodableDocument as error:
             if len(texts) == 1:
                 self.hopeless[next(iter(texts))] = f"A passage cannot be encoded: {error}"
                 return
             items = sorted(texts.items())
             middle = len(items) // 2
-            yield from self._encode_or_halve(encoder, dict(items[:middle]))
-            yield from self._encode_or_halve(encoder, dict(items[middle:]))
+            yield from self._encode_or_halve(space, dict(items[:middle]))
+            yield from self._encode_or_halve(space, dict(items[middle:]))
             return
         fits = np.array([storable(row) for row in vectors])
         why = "A vector has values that half floats cannot hold."

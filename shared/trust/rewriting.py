@@ -10,8 +10,8 @@ A new manifest keeps the `parent_sha256` that its version was published with.
 
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from shared.domain import Attempt, Head, Manifest, Rewriting, Segment
@@ -36,6 +36,10 @@ class Proposal:
     """Of the versions that change, under their old numbers."""
     new_segments: tuple[Segment, ...] = ()
     """Written under the attempt; those that no manifest lists are left out."""
+    parts: tuple[str, ...] = ()
+    """What the segments of a rebuild under way were read as."""
+    new_parts: Mapping[str, Segment | None] = field(default_factory=dict)
+    """What takes the place of some of them, by their ids."""
     purged: str | None = None
 
 
@@ -118,6 +122,8 @@ def _rewriting(attempt: Attempt, proposal: Proposal, written: _Written) -> Rewri
         bytes={one.version: one.bytes for one in proposal.manifests},
         segments={one.version: len(one.segments) for one in proposal.manifests},
         new_segments=tuple(one for one in proposal.new_segments if one.id in listed),
+        parts=proposal.parts,
+        new_parts=proposal.new_parts,
         purged=proposal.purged,
     )
 

@@ -103,6 +103,8 @@ def _forget(keeper: Keeper, collection: Collection) -> Iterator[int]:
     while count := keeper.shift.versions.forget(collection.id, limit=_BATCH):
         log.info("texts_forgotten", collection=collection.name, revisions=count)
         yield count
+    while keeper.renditions.clear(collection.id, limit=_BATCH):
+        yield 0
 
 
 def _garbage(

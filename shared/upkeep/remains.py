@@ -1,13 +1,16 @@
 """Find out what of the index no kept version needs: the reading half of garbage collection.
 
 Whoever removes a file must be sure that nobody will ever need it. The order of reading makes
-it so: first the disk, then the attempts, last the versions. A file was there when the disk was
-read, so its attempt had registered by then, and when it was looked up it was one of these:
+it so: first the disk, then the attempts, then what rebuilds have made so far, last the versions. A
+file was there when the disk was read, so its attempt had registered by then, and when it was looked
+up it was one of these:
 
 - *Committed*. It published once, so every version it made is among the versions read later. A
   version published after that reading takes its files from the head it follows, or a restore
   from a version that is live, both compared in the transaction that publishes it: had it taken
-  this one, some version read as live would have needed it.
+  this one, some version read as live would have needed it. A rebuild takes its own, which were
+  read before the versions: what was not among them any more, if it was not merged into another
+  or given up, is in one of those.
 - *Revoked* or *abandoned*, or revoked by us before the file goes. No transaction of it can
   commit any more, and none has.
 - *Working*. Left alone, for a later run.
@@ -26,9 +29,9 @@ from typing import NamedTuple
 
 import structlog
 
-from shared.domain import AttemptStanding, Collection, Head, KeptVersion, StoredEntry
+from shared.domain import AttemptStanding, Collection, Head, KeptVersion, Manifest, StoredEntry
 from shared.errors import CorruptFile, VersionConflict
-from shared.ports import IndexFiles, IndexStore, Reading, Roster
+from shared.ports import IndexFiles, IndexStore, Reading, Renditions, Roster
 from shared.trust.damage import quarantine
 from shared.upkeep.chores import Shift
 from shared.upkeep.retention import expendable
@@ -45,6 +48,7 @@ class Keeper:
     """What garbage collection works with."""
 
     shift: Shift
+    renditions: Renditions
     reading: Reading
     roster: Roster
     store: IndexStore
@@ -109,12 +113,14 @@ def _find(keeper: Keeper, collection: Collection, *, expire: bool) -> Remains:
     entries = keeper.files.entries(collection.id)
     standings = _standings(keeper, entries)
     damages = keeper.shift.chores.damages(collection.id)
+    parts = keeper.renditions.parts(collection.id)
     kept = keeper.shift.versions.kept(collection.id)
 
     expiring = _expiring(keeper, collection, kept, now) if expire else frozenset()
     kept = [replace(one, expired_at=now) if one.version in expiring else one for one in kept]
     dying = [one for one in kept if _past_grace(keeper, one, now)]
     needed = _needed(keeper, collection, [one for one in kept if not _past_grace(keeper, one, now)])
+    needed |= keeper.files.needed(replace(Manifest.empty(collection), segments=tuple(parts)))
     unneeded = [entry for entry in entries if entry.key not in needed]
     _report_foreign(keeper, collection, unneeded)
     old = now - keeper.orphan_days * _DAY

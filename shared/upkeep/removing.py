@@ -1,13 +1,15 @@
 """Remove deleted collections for good, once nobody can want them back."""
 
 from shared.failpoints import reach
-from shared.ports import Discards, IndexFiles
+from shared.ports import Blobs, Discards, IndexFiles
 
 _DAY_SECONDS = 86_400.0
 _STEP = 500
 
 
-def remove_next(discards: Discards, files: IndexFiles, *, deleted_days: float) -> bool:
+def remove_next(
+    discards: Discards, files: IndexFiles, *, deleted_days: float, blobs: Blobs | None = None
+) -> bool:
     """Do a step of removing a collection deleted so long ago; whether there may be more to do.
 
     First what it holds in the catalog, then its files, and its own row last: whoever goes on
@@ -20,6 +22,8 @@ def remove_next(discards: Discards, files: IndexFiles, *, deleted_days: float) -
         for entry in files.entries(collection_id):
             if entry.attempt_id is not None:  # else it is none of ours
                 files.remove(entry.key)
+        if blobs is not None:
+            blobs.remove_all(collection_id)
         reach("discard.files_removed")
         discards.forget(collection_id)
         return True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from shared.domain import Attempt, Collection, Commit, Head, Manifest, VersionDiff, VersionKind
-from shared.errors import CorruptFile, Fenced, IndexUnavailable, InvalidRequest, VersionExpired
+from shared.errors import CorruptFile, Fenced, IndexUnavailable, VersionExpired
 from shared.failpoints import reach
 from shared.indexing.publishing import commit_until_settled, read_manifest
 from shared.ports import Snapshot
@@ -49,7 +49,7 @@ def preview(
     """Return what a restore would change: from the newest version to the one named.
 
     Raises:
-        CorruptFile, InvalidRequest: it could not be restored.
+        CorruptFile: it could not be restored.
         CollectionNotFound, TagNotFound, VersionNotFound, VersionExpired
     """
     collection = shelf.collections.get(name)
@@ -66,12 +66,11 @@ def restore(shelf: Shelf, name: str, ref: str) -> Restored:
     """Publish a new version equal to the one named, unless the newest has its very segments.
 
     Documents of later versions are withdrawn: they are not found any more, and not indexed
-    again by themselves.
+    again by themselves. A version of before a rebuild makes its space the live one again.
 
     Raises:
         CollectionNotFound, TagNotFound, VersionNotFound, VersionExpired
         CorruptFile: a file of the version is damaged; nothing was changed.
-        InvalidRequest: the version was encoded for another space.
         Retryable: the catalog or the index cannot do it now.
     """
     collection = shelf.collections.get(name)
@@ -113,7 +112,7 @@ def _try_to_publish(shelf: Shelf, collection: Collection, opened: _Whole, holds:
 
     try:
         _, head = commit_until_settled(shelf.publications, attempt, fit)
-    except (CorruptFile, IndexUnavailable, InvalidRequest, VersionExpired):
+    except (CorruptFile, IndexUnavailable, VersionExpired):
         shelf.publications.abandon(attempt.id)
         raise
     return head
@@ -142,11 +141,10 @@ def _fit(shelf: Shelf, attempt: Attempt, head: Head, source: _Whole) -> Commit:
 
 
 def _open_whole(shelf: Shelf, collection: Collection, version: int) -> _Whole:
-    """Open a version after making sure that all of it is there, sound and of the live space.
+    """Open a version after making sure that all of it is there and sound.
 
     Raises:
         CorruptFile: a file is missing, damaged or in quarantine.
-        InvalidRequest: the version was encoded for another space.
     """
     head = shelf.reading.version(collection.id, version)
     try:
@@ -154,11 +152,6 @@ def _open_whole(shelf: Shelf, collection: Collection, version: int) -> _Whole:
     except CorruptFile:
         quarantine(shelf.chores, shelf.store, shelf.files, collection, head)
         raise
-    if snapshot.manifest.space_id != collection.space.id:
-        raise InvalidRequest(
-            f"Version {version} was encoded by another encoder or cut by another rule than "
-            f"{collection.name!r} uses now, so it cannot be restored."
-        )
     if damages := damages_of(shelf, head, snapshot.manifest):
         raise CorruptFile(
             f"Version {version} needs {damages[0].key}, which is damaged: {damages[0].reason}"
@@ -171,9 +164,10 @@ def _lists_the_same(shelf: Shelf, collection: Collection, head: Head, wanted: Ma
     if head.version == wanted.version:
         return True
     try:
-        return read_manifest(shelf.store, head, collection).segments == wanted.segments
+        found = read_manifest(shelf.store, head, collection)
     except CorruptFile:
         return False  # a restore is one way out of a damaged head
+    return (found.space_id, found.segments) == (wanted.space_id, wanted.segments)
 
 
 def _holds(shelf: Shelf) -> Holds:

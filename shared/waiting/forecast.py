@@ -123,6 +123,8 @@ def estimate(place: JobPlace, queue: Queue, claims: Mapping[int, Left], pace: Pa
     One that is claimed is done with its claim; one that waits, when all before it and the
     claim that it will be in is done.
     """
+    if place.rest is not None:
+        return _after_all(place.rest, queue, claims, pace)
     if place.last is None:
         mine = [claims[claim] for claim in place.claims if claim in claims]
         load = sum((one.load for one in mine), Load())
@@ -134,6 +136,18 @@ def estimate(place: JobPlace, queue: Queue, claims: Mapping[int, Left], pace: Pa
     return Estimate(
         seconds=max(todo / pace.of_all - queue.age_seconds, 0.0),
         load=sum((one.load for one in claims.values()), before),
+        workers=pace.workers,
+        speed=pace.speed,
+    )
+
+
+def _after_all(rest: Load, queue: Queue, claims: Mapping[int, Left], pace: Pace) -> Estimate:
+    """Return when *rest* will be done that comes after all that waits."""
+    waiting = sum((one.load for one in queue.outline.stretches), Load())
+    todo = waiting.cost + rest.cost + sum(one.cost for one in claims.values())
+    return Estimate(
+        seconds=max(todo / pace.of_all - queue.age_seconds, 0.0),
+        load=waiting + rest,
         workers=pace.workers,
         speed=pace.speed,
     )

@@ -1,9 +1,9 @@
 """What is known of something that waits, or did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from shared.domain import Estimate, Process, State, Whereabouts
+from shared.domain import Estimate, FileCounts, Process, State, Whereabouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,8 @@ class Workforce:
     """Those alive."""
     last_heard_at: float | None = None
     """When any was last heard of; None if that is long ago or never was."""
+    parsers: int = 0
+    """Processes alive that read files."""
     no_room: str | None = None
     """Why the disk takes nothing more, if so."""
 
@@ -33,6 +35,10 @@ class Matter:
     """Whether it is a job that somebody cancelled."""
     growing: bool = False
     """Whether it is a job that more documents will be added to."""
+    rebuild: bool = False
+    """Whether it is a job that stands for the rebuild of a collection."""
+    files: FileCounts = field(default_factory=FileCounts)
+    """Files that its documents are read from."""
     whereabouts: Whereabouts
     workforce: Workforce = Workforce()
     estimate: Estimate | None = None
@@ -46,7 +52,7 @@ class Matter:
     def finished(self) -> bool:
         """Whether nothing of it waits."""
         waits = any(count and not state.finished for state, count in self.counts.items())
-        return not waits and not self.growing
+        return not waits and not self.growing and not self.files.waiting
 
     def part(self, count: int) -> str:
         """Return the subject of a sentence about *count* of its documents."""

@@ -19,6 +19,14 @@ def obstacles(matter: Matter) -> Iterator[Reason]:
         return
     if all(one.condition.trouble for one in able):
         yield from (_trouble(one, matter.whereabouts.now) for one in able)
+    if until := matter.whereabouts.held_until:
+        left = about(until - matter.whereabouts.now)
+        yield Reason(
+            code="rebuild-swap",
+            sentence=f"A rebuild of its collection catches up with what came last, so nothing else "
+            f"of it is taken for another {left} at most.",
+            details={"until": until},
+        )
     if matter.workforce.no_room:
         yield Reason(
             code="disk-full",

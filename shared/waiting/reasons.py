@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from shared.domain import Estimate, Holder, Lane, Load, Queued, Reason
+from shared.domain import Estimate, Holder, Lane, Load, Queued, Reason, State
 from shared.waiting.endings import endings
 from shared.waiting.matter import Matter
 from shared.waiting.obstacles import obstacles
@@ -19,6 +19,11 @@ def explain(matter: Matter) -> tuple[Reason, ...]:
 
 def _under_way(matter: Matter) -> Iterator[Reason]:
     where = matter.whereabouts
+    if matter.rebuild:
+        yield _rebuilding(matter)
+        if matter.counts.get(State.PENDING, 0):
+            yield from obstacles(matter)
+        return
     if matter.cancelled:
         yield Reason(
             code="job-cancelled",
@@ -30,6 +35,8 @@ def _under_way(matter: Matter) -> Iterator[Reason]:
             sentence="More documents will be added to the job: upkeep carries a delete by filter "
             "out in steps.",
         )
+    if matter.files.waiting:
+        yield _unread(matter)
     for holder in where.holders:
         yield _held_by(matter, holder)
     if where.queued:
@@ -39,6 +46,37 @@ def _under_way(matter: Matter) -> Iterator[Reason]:
         yield _position(matter, where.queued, None if blocked else matter.estimate)
     if matter.is_job:
         yield from endings(matter)
+
+
+def _rebuilding(matter: Matter) -> Reason:
+    """Tell how far a rebuild is, and what keeps it if only failures are left."""
+    done, failed = matter.counts.get(State.INDEXED, 0), matter.counts.get(State.FAILED, 0)
+    told = f"{done:,} of the {counted(matter.total, 'document')} are in the new space"
+    if failed and done + failed == matter.total:
+        told += (
+            f"; {failed:,} cannot be brought there. `lamina collections rebuild` names them, tries "
+            "them again, or leaves them out with --force"
+        )
+    else:
+        about_it = f", about {about(matter.estimate.seconds)}" if matter.estimate else ""
+        told += f"; the others are encoded after all other work{about_it}"
+    return Reason(
+        code="rebuild",
+        sentence=f"{told}.",
+        details={"documents": matter.total, "done": done, "failed": failed},
+    )
+
+
+def _unread(matter: Matter) -> Reason:
+    files, parsers = matter.files, matter.workforce.parsers
+    told = f"{files.done:,} of its {counted(files.total, 'file')} are read"
+    if not parsers:
+        told += "; the others wait, since no parser process is alive"
+    return Reason(
+        code="files",
+        sentence=f"{told}.",
+        details={"files": files.total, "read": files.done, "parsers": parsers},
+    )
 
 
 def _held_by(matter: Matter, holder: Holder) -> Reason:

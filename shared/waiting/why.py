@@ -12,6 +12,8 @@ from shared.waiting.matter import Matter, Workforce
 from shared.waiting.reasons import explain
 from shared.waiting.words import about, counted
 
+_REBUILD = "rebuild"
+"""Source of the jobs that stand for rebuilds."""
 _REMEMBERED_SECONDS = 7 * 86400.0
 
 
@@ -41,8 +43,10 @@ def why_job(enquiry: Enquiry, job_id: str) -> tuple[Reason, ...]:
         counts=report.counts,
         error=f"{error.document}: {error.message}" if error else None,
         version=report.version,
+        rebuild=report.source == _REBUILD,
         cancelled=report.cancelled_at is not None,
         growing=report.growing,
+        files=report.files,
         whereabouts=enquiry.waiting.whereabouts(job_id),
         workforce=_workforce(enquiry),
         estimate=enquiry.forecast.estimates([job_id]).get(job_id),
@@ -140,14 +144,13 @@ def _messages(messages: Messages) -> Reason:
 
 def _workforce(enquiry: Enquiry) -> Workforce:
     now = enquiry.roster.now()
-    workers = [
-        one
-        for one in enquiry.roster.processes(within_seconds=_REMEMBERED_SECONDS)
-        if one.kind == "index"
-    ]
+    heard = enquiry.roster.processes(within_seconds=_REMEMBERED_SECONDS)
+    workers = [one for one in heard if one.kind == "index"]
+    parsers = [one for one in heard if one.kind == "parser"]
     return Workforce(
         workers=tuple(one for one in workers if now - one.beat_at <= ALIVE_SECONDS),
         last_heard_at=max((one.beat_at for one in workers), default=None),
+        parsers=sum(now - one.beat_at <= ALIVE_SECONDS for one in parsers),
         no_room=_no_room(enquiry.room),
     )
 

@@ -15,6 +15,8 @@ from tests.e2e.texts import DOCUMENTS
 from tests.running import RunningLamina
 
 LIBRARY = "library"
+# Tests beside it keep the cores busy, and whoever is nice would wait for all of them.
+SMALL = {"LAMINA_ENCODING_WORKERS": "1", "LAMINA_ENCODING_NICE": "0"}
 FLAGS = (
     "--no-sandbox",  # CI runs as root
     "--disable-gpu",
@@ -38,7 +40,7 @@ def _lacks(name: str) -> NoReturn:
     pytest.skip(f"{name} is not installed")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lamina(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningLamina]:
@@ -49,9 +51,7 @@ def lamina(
     folder: Path = tmp_path_factory.mktemp("e2e")
     with (
         open_backend(getattr(request, "param", None) or "embedded", folder) as backend,
-        RunningLamina(
-            folder / "var", {"LAMINA_ENCODING_WORKERS": "1", **backend.environment}
-        ) as running,
+        RunningLamina(folder / "var", {**SMALL, **backend.environment}) as running,
     ):
         with Client(running.url) as client:
             report = client.add(client.create(LIBRARY), *DOCUMENTS)
@@ -60,13 +60,13 @@ def lamina(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def client(lamina: RunningLamina) -> Iterator[Client]:
     with Client(lamina.url) as opened:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def producer_url(lamina: RunningLamina) -> str:
     """Address that `lamina broker-url` gives to other apps."""
     url = lamina.broker_url

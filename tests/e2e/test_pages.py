@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 from tests.e2e.client import Client
 from tests.e2e.conftest import LIBRARY
+from tests.e2e.serving import Address
 from tests.running import RunningLamina
 
 ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
@@ -34,7 +35,11 @@ pytestmark = pytest.mark.timeout(400)
 
 @contextmanager
 def visiting(
-    browser: Browser, lamina: RunningLamina, *, answers: tuple[int, ...] = (), **context: Any
+    browser: Browser,
+    lamina: RunningLamina | Address,
+    *,
+    answers: tuple[int, ...] = (),
+    **context: Any,
 ) -> Iterator[Page]:
     """Give a page of a new visitor; whatever its console says in the end fails the test.
 
@@ -268,6 +273,8 @@ def test_the_first_page_is_used_by_keyboard_alone(browser: Browser, lamina: Runn
         expect(page.locator(".hit").first.get_by_role("heading")).to_have_text(
             "Eight arms that think"
         )
+        expect(page.get_by_role("button", name="Search")).to_be_focused()
+        page.reload()
         page.keyboard.press("Tab")
         skip = page.get_by_role("link", name="Skip to the content")
         expect(skip).to_be_focused()

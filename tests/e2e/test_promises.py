@@ -26,7 +26,7 @@ pytestmark = [
             pytest.param("postgresql-rabbitmq", marks=pytest.mark.slow),
         ],
         indirect=True,
-        scope="session",
+        scope="package",
     ),
 ]
 

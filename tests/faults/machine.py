@@ -16,11 +16,14 @@ from shared.domain import (
     RetentionRule,
     Revision,
     RevisionKind,
+    SpaceDraft,
     State,
     VersionKind,
 )
-from shared.errors import DocumentNotFound
+from shared.errors import DocumentNotFound, RebuildUnderWay
 from shared.ingest import deletion, submit
+from shared.rebuilding.merging import merge_part_next
+from shared.rebuilding.turns import rebuild_next
 from shared.settings import MergeSettings
 from shared.trust.purging import purge
 from shared.upkeep.garbage import collect
@@ -68,7 +71,7 @@ class Life:
 
     def __init__(self, folder: Path, *, database_url: str | None = None) -> None:
         self.folder = folder
-        self.oracle = Oracle(CHUNKING)
+        self.oracle = Oracle()
         self.versions: dict[int, dict[str, Said]] = {}
         """What every version published so far holds; purged documents left all of them."""
         self.expired: set[int] = set()
@@ -262,6 +265,35 @@ class Life:
         remains = keys_on_disk(self.world) - needed_keys(self.world)
         assert not remains, f"[garbage] nobody needs {sorted(remains)}"
 
+    def rebuild(self, max_tokens: int) -> None:
+        """Ask for passages of another length; another such wish under way is cancelled first."""
+        rule = Chunking(max_tokens=max_tokens, overlap_tokens=0)
+        card = self.world.encoder.card
+        draft = SpaceDraft(encoder=card, metric=card.metric, chunking=rule)
+        try:
+            begun = self.world.rebuilds.begin("c", draft, force=False)
+        except RebuildUnderWay:
+            self.world.rebuilds.cancel("c")
+            begun = self.world.rebuilds.begin("c", draft, force=False)
+        live = self.world.collections.get("c").space.chunking
+        assert (begun is None) == (live == rule), f"[rebuild] from {live} to {rule}: {begun}"
+
+    def rebuild_a_little(self) -> None:
+        """Go one step on with a rebuild, perhaps to its end."""
+        merge_part_next(self.world.upkeep(), self.world.renditions)
+        under_way = self.world.renditions.running()
+        rebuild_next(self.world.bench, under_way, let_pass=lambda: None)
+        before, now = self.head, self.world.head().version
+        self._published(dict(self.live))
+        if now != before:
+            space = self.world.collections.get("c").space
+            assert space == under_way[0].space, "[rebuild] another space is live"
+
+    def finish_rebuild(self) -> None:
+        """Bring the rebuild that is under way to its end."""
+        while self.world.renditions.running():
+            self.rebuild_a_little()
+
     # --- versions -----------------------------------------------------------------------------
 
     def restore(self, version: int) -> None:
@@ -318,9 +350,23 @@ class Life:
         """Search a kept version as a user does."""
         result = self.world.search(query, k=k, version=version, exact=exact)
         shelf = self.versions[version]
-        self.oracle.check_hits(version, result.hits, shelf, query=query, k=k, exact=exact)
+        head = self.world.reading.version(self.world.collection.id, version)
+        space = self.world.collections.space(self.world.store.read_manifest(head).space_id)
+        rule = space.chunking
+        self.oracle.check_hits(
+            version, result.hits, shelf, rule=rule, query=query, k=k, exact=exact
+        )
 
     # --- mishaps ------------------------------------------------------------------------------
+
+    def die_rebuilding(self) -> None:
+        """Take documents for a rebuild, and die: they are taken again."""
+        for one in self.world.renditions.running():
+            claim = self.world.renditions.claim(
+                one.id, "host:7", max_characters=200, max_documents=3, lease_seconds=30
+            )
+            reaped = self.world.claims.reap(worker="host:7", max_crashes=10**6)
+            assert reaped == (claim is not None), f"[reap] {reaped} claims"
 
     def reopen(self) -> None:
         """End the process and start another one."""

@@ -406,18 +406,40 @@ _UPKEEP = (
         assertion=r"\[fence\] a merge whose files were taken for garbage",
     ),
     Mutant(
+        name="parts-not-compared",
+        rule="a rebuild is swapped in only with the segments that it has by then",
+        path="shared/catalog/rebuild_swap.py",
+        before="parts != set(completion.parts):",
+        after="False:",
+        test="tests/integration/test_rebuilding.py"
+        "::test_parts_that_are_merged_while_the_swap_is_prepared_make_it_begin_again",
+        assertion=r"\[kept-files\] the new version lists files that are gone",
+    ),
+    Mutant(
+        name="parts-are-garbage",
+        rule="garbage collection leaves what a rebuild has made so far",
+        path="shared/upkeep/remains.py",
+        before="    parts = keeper.renditions.parts(collection.id)\n",
+        after="    parts: tuple[()] = ()\n",
+        test="tests/integration/test_rebuilding.py"
+        "::test_garbage_collection_leaves_a_rebuild_alone_and_clears_the_old_space_at_last[sqlite]",
+        assertion=r"\[kept-files\] parts are gone",
+    ),
+    Mutant(
         name="versions-read-first",
         rule="garbage collection reads attempts before versions",
         path="shared/upkeep/remains.py",
         before="""\
     standings = _standings(keeper, entries)
     damages = keeper.shift.chores.damages(collection.id)
+    parts = keeper.renditions.parts(collection.id)
     kept = keeper.shift.versions.kept(collection.id)
 """,
         after="""\
     kept = keeper.shift.versions.kept(collection.id)
     standings = _standings(keeper, entries)
     damages = keeper.shift.chores.damages(collection.id)
+    parts = keeper.renditions.parts(collection.id)
 """,
         test=f"{_GARBAGE_RACES}"
         "::test_a_merge_taken_for_dead_that_publishes_before_it_is_fenced_off_is_no_garbage"

@@ -64,9 +64,8 @@ class View:
 class Oracle:
     """Compares a world with a dictionary; passages are encoded once each."""
 
-    chunking: Chunking
     encoder: HashEncoder = field(default_factory=HashEncoder)
-    _passages: dict[Said, tuple[Passage, ...]] = field(default_factory=dict)
+    _passages: dict[tuple[Said, Chunking], tuple[Passage, ...]] = field(default_factory=dict)
     _vectors: dict[str, Vectors] = field(default_factory=dict)
 
     def check(
@@ -82,15 +81,16 @@ class Oracle:
         records = world.reading.passages(sorted({int(one) for view in views for one in view.ids}))
         for view in views:
             shelf = model[view.kept.version]
-            self.check_live_set(view, records, shelf)
+            rule = world.collections.space(view.manifest.space_id).chunking
+            self.check_live_set(view, records, shelf, rule)
             self.check_texts(world, view, records, shelf)
             check_catalog(world, view, shelf)
             self.check_top_k(world, view, records, query=query, k=k)
 
     def check_live_set(
-        self, view: View, records: Mapping[int, PassageRecord], shelf: Shelf
+        self, view: View, records: Mapping[int, PassageRecord], shelf: Shelf, rule: Chunking
     ) -> None:
-        """Assert that just the passages of *shelf* are live, each once."""
+        """Assert that just the passages of *shelf* are live, each once, as *rule* cuts them."""
         number = view.kept.version
         unknown = [int(one) for one in view.ids if int(one) not in records]
         assert not unknown, f"[live-set] version {number}: vectors {unknown} have no text"
@@ -101,7 +101,7 @@ class Oracle:
         wanted = Counter(
             (name, passage.start, passage.end)
             for name, said in shelf.items()
-            for passage in self.passages(said)
+            for passage in self.passages(said, rule)
         )
         assert found == wanted, (
             f"[live-set] version {number}: missing {sorted(wanted - found)[:5]}, "
@@ -158,14 +158,22 @@ class Oracle:
         ranking.check("[approximate]", scores[0].tolist(), ids[0].tolist())
 
     def check_hits(
-        self, number: int, hits: Sequence[Hit], shelf: Shelf, *, query: str, k: int, exact: bool
+        self,
+        number: int,
+        hits: Sequence[Hit],
+        shelf: Shelf,
+        *,
+        rule: Chunking,
+        query: str,
+        k: int,
+        exact: bool,
     ) -> None:
         """Assert that a search through the front door found documents as they were then."""
         asked = self.vector(query)
         best = {
             name: max(
                 float(self.vector(one.input).astype(np.float16).astype(np.float32) @ asked)
-                for one in self.passages(said)
+                for one in self.passages(said, rule)
             )
             for name, said in shelf.items()
         }
@@ -186,12 +194,12 @@ class Oracle:
                 f"[hits] version {number}: {query!r} scores {scores}, not {wanted_scores}"
             )
 
-    def passages(self, said: Said) -> tuple[Passage, ...]:
+    def passages(self, said: Said, rule: Chunking) -> tuple[Passage, ...]:
         """Return how a document is cut."""
-        if said not in self._passages:
-            chunked = self.encoder.chunk(said.title, said.text, self.chunking)
-            self._passages[said] = chunked.passages
-        return self._passages[said]
+        if (said, rule) not in self._passages:
+            chunked = self.encoder.chunk(said.title, said.text, rule)
+            self._passages[said, rule] = chunked.passages
+        return self._passages[said, rule]
 
     def input(self, world: World, record: PassageRecord) -> str:
         """Return what the encoder read of a passage."""

@@ -7,7 +7,6 @@ fails of what is not its fault.
 import errno
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, log2
@@ -61,7 +60,7 @@ class DeadlyProcess(WorkerProcess):
     def __init__(self, data_dir: Path, **environment: str) -> None:
         own = {"LAMINA_ENCODING_NICE": "0", "LAMINA_ENCODER": DeadlyEncoder().card.name}
         super().__init__("index", data_dir, **own, **environment)
-        self._arguments = [sys.executable, "-m", "tests.faults.worker_child"]
+        self._arguments = ["tests.faults.worker_child"]
 
 
 @dataclass(slots=True)

@@ -101,6 +101,7 @@ DIES_IN = {
     "publish": "tests/faults/test_crash_points.py",
     "merge": "tests/faults/test_crash_points.py",
     "restore": "tests/faults/test_restore_crashes.py",
+    "rebuild": "tests/faults/test_rebuild_crashes.py",
     "rewrite": "tests/faults/test_purge_crashes.py",
     "gc": "tests/faults/test_garbage_crashes.py",
     "import": "tests/integration/test_archives.py",
@@ -110,6 +111,8 @@ DIES_IN = {
     "web": "tests/integration/test_web_process.py",
     "discard": "tests/faults/test_telling_crashes.py",
     "webhook": "tests/faults/test_telling_crashes.py",
+    "upload": "tests/faults/test_upload_crashes.py",
+    "map": "tests/faults/test_map_crashes.py",
 }
 """Where a process dies at the points of a group."""
 ROOT = Path(__file__).resolve().parents[2]

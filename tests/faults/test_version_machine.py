@@ -121,6 +121,18 @@ class VersionMachine(RuleBasedStateMachine):
     def collect(self, versions: int, days: float) -> None:
         self.life.collect(RetentionRule(versions=versions, days=days))
 
+    @rule(max_tokens=st.sampled_from([4, 7, 12]))
+    def rebuild(self, max_tokens: int) -> None:
+        self.life.rebuild(max_tokens)
+
+    @rule()
+    def rebuild_a_little(self) -> None:
+        self.life.rebuild_a_little()
+
+    @rule()
+    def finish_rebuild(self) -> None:
+        self.life.finish_rebuild()
+
     # --- versions -----------------------------------------------------------------------------
 
     @precondition(lambda self: self.life.kept)
@@ -158,6 +170,10 @@ class VersionMachine(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.life.reopen()
+
+    @rule()
+    def die_rebuilding(self) -> None:
+        self.life.die_rebuilding()
 
     @rule()
     def die_publishing(self) -> None:
@@ -221,6 +237,27 @@ def test_every_event_once(tmp_path: Path, database_url: str) -> None:
         lambda: life.put({"b": Said("wolf"), "c": Said("reed")}),
         life.drain,
         lambda: life.restore(life.head - 2),
+        lambda: life.rebuild(7),
+        life.rebuild_a_little,
+        life.die_rebuilding,
+        lambda: life.put({"b": Said("wolf reed"), "e": Said("moss sand lime")}),
+        life.drain,
+        lambda: life.delete("d"),
+        life.drain,
+        life.rebuild_a_little,
+        lambda: life.restore(life.head - 1),
+        lambda: life.purge("e"),
+        life.finish_rebuild,
+        lambda: life.search(life.head, "reed", k=3, exact=True),
+        lambda: life.put({"e": Said("sand again")}),
+        life.drain,
+        lambda: life.export_and_import(life.head),
+        lambda: life.restore(life.head - 2),
+        lambda: life.put({"e": Said("before once more")}),
+        life.drain,
+        lambda: life.rebuild(12),
+        life.finish_rebuild,
+        lambda: life.damage_and_repair(1, "data.faiss"),
         lambda: life.search(1, "sand", k=2, exact=True),
         lambda: life.damage_and_repair(life.head, "ids.i64"),
         lambda: life.damage_and_repair(1, "data.faiss"),

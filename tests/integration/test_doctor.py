@@ -13,7 +13,8 @@ from sqlalchemy import text, update
 from shared.catalog.tables import ProcessRow, RevisionRow
 from shared.cli.doctor import program
 from shared.cli.doctor.broker import check_broker
-from shared.cli.doctor.command import doctor, examine
+from shared.cli.doctor.command import doctor
+from shared.cli.doctor.examination import examine
 from shared.cli.doctor.findings import Finding, Level
 from shared.collecting import create_collection
 from shared.domain import Condition, NewDocument, Submission
@@ -26,7 +27,7 @@ from tests.fakes.encoder import FakeEncoders, HashEncoder
 from tests.redis_server import RedisServer
 from tests.running import free_port
 
-KINDS = ("web", "index", "intake", "upkeep")
+KINDS = ("web", "index", "intake", "upkeep", "parser")
 
 
 @dataclass(frozen=True, slots=True)

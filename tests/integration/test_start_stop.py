@@ -12,7 +12,7 @@ import pytest
 
 from tests.running import RunningLamina, free_port
 
-ONE_WORKER = {"LAMINA_ENCODING_WORKERS": "1"}
+ONE_WORKER = {"LAMINA_ENCODING_WORKERS": "1", "LAMINA_ENCODING_NICE": "0"}
 GONE_SECONDS = 40.0
 
 pytestmark = pytest.mark.timeout(400)
@@ -40,7 +40,7 @@ def test_it_prints_where_it_is_and_how_other_apps_reach_it(lamina: RunningLamina
 def test_every_role_runs(lamina: RunningLamina) -> None:
     roles = [one["role"] for one in lamina.state()["processes"]]
 
-    assert roles == ["broker", "intake", "upkeep", "index", "web"]
+    assert roles == ["broker", "intake", "upkeep", "parser", "index", "web"]
     assert all(lamina.pids(role) for role in roles)
 
 
@@ -97,8 +97,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 
 
 def test_a_killed_supervisor_leaves_no_process_and_loses_no_data(lamina: RunningLamina) -> None:
-    added = lamina.run("add", "-", stdin=b'{"id": "whale", "text": "The whale is a mammal."}')
-    assert added.returncode == 0, added.stderr
+    add_whale(lamina)
     lamina.kill_supervisor()
     lamina.wait_until_gone(GONE_SECONDS)
 
@@ -108,6 +107,7 @@ def test_a_killed_supervisor_leaves_no_process_and_loses_no_data(lamina: Running
 
 
 def test_a_stop_ends_everything_and_a_second_start_finds_all_again(lamina: RunningLamina) -> None:
+    add_whale(lamina)
     assert lamina.stop() == 0
     assert not (lamina.data_dir / "run.json").exists()
 
@@ -128,6 +128,11 @@ def test_a_second_interrupt_ends_everything_at_once(lamina: RunningLamina) -> No
     assert lamina.stop(signal.SIGINT) == 0
 
     assert "did not end in" not in lamina.terminal, "it did not wait for the frozen one"
+
+
+def add_whale(lamina: RunningLamina) -> None:
+    """Have the default collection hold one document."""
+    lamina.succeed("add", "-", stdin=b'{"id": "whale", "text": "The whale is a mammal."}')
 
 
 def find(lamina: RunningLamina, query: str) -> str:

@@ -42,13 +42,29 @@ class Page(HTMLParser):
         return next(field for field in fields if field.get("name") == name)
 
 
-def send(client: FlaskClient, path: str, **data: str) -> TestResponse:
-    """Fill a page's form in and send it, as a browser would."""
+def send(client: FlaskClient, path: str, action: str | None = None, **data: str) -> TestResponse:
+    """Fill a page's form in and send it (to *action*), as a browser would."""
     token = Page(client.get(path)).field("csrf_token")["value"]
-    return client.post(path, data={**data, "csrf_token": token})
+    return client.post(action or path, data={**data, "csrf_token": token})
 
 
-PAGES = ("/", "/search?q=tea", "/add", "/jobs", "/collections", "/collections/c", "/sign-in", "/no")
+PAGES = (
+    "/",
+    "/search?q=tea",
+    "/compare?q=tea",
+    "/add",
+    "/jobs",
+    "/collections",
+    "/collections/c",
+    "/operation",
+    "/operation/processes",
+    "/operation/dead-letters",
+    "/operation/keys",
+    "/operation/record",
+    "/operation/why",
+    "/sign-in",
+    "/no",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -62,7 +78,7 @@ def test_every_field_has_a_label_and_every_page_a_title(lamina: Installation, pa
     ]
 
     assert re.search(r"<title>\s*\S", response.text)
-    assert response.text.count("<h1") + (path.startswith("/search")) == 1
+    assert response.text.count("<h1") == 1
     assert all(field.get("id") in labelled or field["name"] in inside for field in fields)
     assert {attributes.get("lang") for attributes in page.all("html")} == {"en"}
 
@@ -96,7 +112,7 @@ def test_a_document_goes_in_by_form_and_is_found(lamina: Installation) -> None:
     lamina.search("leaves")
     done = client.get(added.headers["Location"])
     fragment = client.get(added.headers["Location"] + "/progress")
-    found = client.get("/search?q=leaves+not+oxidised").text
+    found = re.sub("</?mark>", "", client.get("/search?q=leaves+not+oxidised").text)
     job = lamina.services.records.jobs(limit=1)[0]
 
     assert added.status_code == 303
@@ -192,7 +208,7 @@ def test_a_search_as_of_a_version_is_offered_and_works(lamina: Installation) -> 
         lamina.add({"id": "d", "text": text}, collection="versions")
         lamina.index_all()
     page = lamina.client().get("/collections/versions").text
-    then = lamina.client().get("/search?collection=versions&q=words&version=1").text
+    then = lamina.client().get("/search?collection=versions&q=anything&version=1").text
 
     assert "version=1" in page
     assert "old words" in then
@@ -249,4 +265,5 @@ def test_hostile_texts_are_shown_as_texts(lamina: Installation) -> None:
     lamina.index_all()
     page = Page(lamina.client().get("/search", query_string={"q": script, "collection": "hostile"}))
 
-    assert page.all("script") == []
+    assert all((one["src"] or "").startswith("/static/") for one in page.all("script"))
+    assert len(page.all("script")) == 2

@@ -123,7 +123,7 @@ def test_the_kustomize_example_holds_together() -> None:
     variables = {one.partition("=")[0] for one in [*literals, *example.split()] if "=" in one}
 
     assert {one["metadata"]["labels"]["part"] for one in pods} == {
-        "web", "worker", "intake", "upkeep", "setup",
+        "web", "worker", "intake", "parser", "upkeep", "setup",
     }  # fmt: skip
     assert variables <= setting_names()
     assert "CHANGE" not in example, "a key that everybody knows would be taken as it is"

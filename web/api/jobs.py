@@ -1,19 +1,31 @@
-"""`/jobs`: how far submissions are, why they wait, and cancelling them."""
+"""`/jobs`: how far submissions are, why they wait, cancelling and retrying them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Response, url_for
 
-from shared.domain import Estimate, JobReport, State
-from shared.services import open_enquiry
+from shared.dead_letters import Retried, retry_job
+from shared.domain import Estimate, JobReport, ReplayOutcome, State
+from shared.services import open_dead_letter_office, open_enquiry
 from shared.waiting.why import why_job
 from web.access import gathered
-from web.api.models.jobs import Cancelled, JobList, JobPath, JobShape, JobsQuery, Nothing
+from web.api.models.jobs import (
+    Cancelled,
+    JobList,
+    JobPath,
+    JobShape,
+    JobsQuery,
+    Nothing,
+    RetriedShape,
+    RetryBody,
+)
 from web.api.models.why import WhyShape
 from web.api.routing import answer, make_blueprint, problem_responses
 from web.context import services
 
 blueprint = make_blueprint("jobs", "Submissions and how far they are.")
+
+_MOST_RETRIED = 10_000
 
 
 @blueprint.get("/jobs", responses={200: JobList, **problem_responses(404)})
@@ -23,7 +35,7 @@ def get_jobs(query: JobsQuery) -> Response:
     jobs = gathered(
         lambda name: services().records.jobs(which, limit=query.limit + 1, collection=name),
         wanted=query.collection,
-        order=_newest_first,
+        order=newest_first,
         limit=query.limit + 1,
     )
     shown = jobs[: query.limit]
@@ -54,7 +66,39 @@ def post_job_cancel(path: JobPath, body: Nothing) -> Response:  # noqa: ARG001 -
     )
 
 
-def _newest_first(job: JobReport) -> tuple[float, tuple[int, ...]]:
+@blueprint.post(
+    "/jobs/<job_id>/retry", responses={200: RetriedShape, **problem_responses(400, 404, 507)}
+)
+def post_job_retry(path: JobPath, body: RetryBody) -> Response:
+    """Put documents of a job that failed back into the queue: all of them, or those named.
+
+    Each is indexed as it was accepted, unless a newer revision of it has come since.
+    """
+    done = retry(path.job_id, body.documents)
+    shape = RetriedShape(
+        retried=done.waiting,
+        superseded=done.outcomes.get(ReplayOutcome.SUPERSEDED, 0),
+        impossible=done.outcomes.get(ReplayOutcome.IMPOSSIBLE, 0),
+        details=list(done.details),
+        more=done.more,
+        job=_look(path.job_id),
+    )
+    return answer(shape)
+
+
+def retry(job_id: str, documents: Sequence[str] | None) -> Retried:
+    """Retry failed documents of a job, all of them or those named.
+
+    Raises:
+        JobNotFound, OutOfSpace, Overloaded
+    """
+    it = services()
+    it.records.job(job_id, issues=0)
+    office = open_dead_letter_office(it)
+    return retry_job(office, job_id, documents=documents, most=_MOST_RETRIED)
+
+
+def newest_first(job: JobReport) -> tuple[float, tuple[int, ...]]:
     """Order jobs as the catalog does: by time, then by id, both falling."""
     return -job.accepted_at, tuple(-ord(one) for one in job.id)
 

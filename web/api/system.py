@@ -66,10 +66,12 @@ def get_encoders() -> Response:
     return answer(EncoderList(encoders=[EncoderShape.of(card) for card in cards]))
 
 
-@blueprint.get("/claims", responses={200: ClaimList})
+@blueprint.get("/claims", responses={200: ClaimList, **problem_responses(404)})
 def get_claims(query: ClaimsQuery) -> Response:
     """List the newest claims of workers: which documents were encoded together, and how fast."""
-    claims = services().records.claims(limit=query.limit)
+    if query.job is not None:
+        services().records.job(query.job, issues=0)
+    claims = services().records.claims(limit=query.limit, job_id=query.job)
     return answer(ClaimList(claims=[_with_times(dict(claim)) for claim in claims]))
 
 

@@ -94,7 +94,7 @@ def get_diff(path: VersionPath, query: DiffQuery) -> Response:
     responses={200: RankingShape, **problem_responses(400, 404, 410)},
 )
 def post_compare(path: CollectionPath, body: CompareBody) -> Response:
-    """Ask two versions the same and show how the ranking moved."""
+    """Ask two versions the same, or two queries, and show how the ranking moved."""
     found = compare_rankings(
         _shelf(),
         services().searcher,
@@ -103,6 +103,7 @@ def post_compare(path: CollectionPath, body: CompareBody) -> Response:
         before=body.before,
         after=body.after,
         k=body.k,
+        query_after=body.q_after,
     )
     return answer(RankingShape.of(found))
 

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from flask import Response, url_for
 
-from shared.domain import NewWebhook
+from shared.domain import NewWebhook, Webhook
 from shared.webhooks.addresses import check_url
 from shared.webhooks.signing import check_secret, make_secret
 from web import record
@@ -38,15 +38,25 @@ def post_webhook(path: CollectionPath, body: NewWebhookBody) -> Response:
     that is not answered with 2xx is tried again for a day, with growing pauses. An address inside a
     private network is refused unless the installation allows it.
     """
+    made, secret = make(path.name, body)
+    where = url_for("webhooks.get_webhook", name=path.name, webhook_id=made.id)
+    shape = MadeWebhook(secret=secret, webhook=WebhookShape.of(made))
+    return answer(shape, HTTPStatus.CREATED, {"Location": where})
+
+
+def make(name: str, body: NewWebhookBody) -> tuple[Webhook, str]:
+    """Make the webhook that a body or a form asks for; return it and its secret.
+
+    Raises:
+        InvalidRequest, CollectionNotFound
+    """
     it = services()
     check_url(body.url, private=it.settings.webhooks.private)
     secret = make_secret() if body.secret is None else check_secret(body.secret)
     new = NewWebhook(url=body.url, kinds=frozenset(body.events), secret=secret)
-    made = it.webhooks.add(path.name, new, most=it.settings.webhooks.per_collection)
+    made = it.webhooks.add(name, new, most=it.settings.webhooks.per_collection)
     record.target(webhook=made.id)
-    where = url_for("webhooks.get_webhook", name=path.name, webhook_id=made.id)
-    shape = MadeWebhook(secret=secret, webhook=WebhookShape.of(made))
-    return answer(shape, HTTPStatus.CREATED, {"Location": where})
+    return made, secret
 
 
 @blueprint.get(

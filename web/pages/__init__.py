@@ -2,13 +2,40 @@
 
 from flask import Flask
 
-from web.pages import add, collections, docs, explain, home, jobs, session
+from web.pages import (
+    add_files,
+    collections,
+    compare,
+    docs,
+    documents,
+    explain,
+    home,
+    indexes,
+    jobs,
+    maps,
+    navigation,
+    operation,
+    samples,
+    session,
+    settings,
+    versions,
+    webhooks,
+)
 
 _BLUEPRINTS = (
     home.blueprint,
-    add.blueprint,
+    samples.blueprint,
+    compare.blueprint,
+    add_files.blueprint,
     jobs.blueprint,
     collections.blueprint,
+    documents.blueprint,
+    versions.blueprint,
+    maps.blueprint,
+    indexes.blueprint,
+    settings.blueprint,
+    webhooks.blueprint,
+    operation.blueprint,
     session.blueprint,
     explain.blueprint,
     docs.blueprint,
@@ -20,3 +47,4 @@ def register(app: Flask) -> None:
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.context_processor(session.who)
+    app.context_processor(navigation.bar)

@@ -1,26 +1,31 @@
-"""`/collections`: what there is, and a new one."""
+"""`/collections`: what there is, a new one, those that can be recovered, and one at a glance."""
 
 from http import HTTPStatus
 
-from flask import Blueprint, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import ValidationError
+from werkzeug.wrappers import Response
 
 from shared.domain import Chunking, ChunkingMode, Metric
-from shared.errors import CollectionExists, EncoderNotInstalled, InvalidRequest
+from shared.errors import (
+    CollectionExists,
+    CollectionNotFound,
+    EncoderNotInstalled,
+    InvalidRequest,
+)
 from web import record
 from web.access import visible
 from web.api.collections import create as create_collection
-from web.api.collections import find_stats
-from web.api.models.collections import NewCollection
+from web.api.collections import recover as recover_collection
+from web.api.models.collections import DeletedShape, NewCollection, Recovery
 from web.context import services
-from web.pages.forms import errors_by_field, typed
-from web.problems import refuse_invalid
+from web.pages.collection_frame import back_to, render, say
+from web.pages.forms import checked, errors_by_field, filled, typed
 
 blueprint = Blueprint("collection_pages", __name__)
 
 _FIELDS = ("name", "encoder", "metric", "mode", "max_tokens", "overlap_tokens")
-_LISTED = 50
+_NEWEST = 5
 
 
 @blueprint.get("/collections")
@@ -49,25 +54,38 @@ def create() -> ResponseReturnValue:
 
 @blueprint.get("/collections/<name>")
 def show(name: str) -> str:
-    """Show a collection and its versions."""
-    return render_template(
-        "collection.html",
-        one=find_stats(name),
-        versions=services().records.versions(name, limit=_LISTED, kept_only=True),
-        most=_LISTED,
+    """Show a collection at a glance: its numbers, and its newest versions."""
+    newest = services().records.versions(name, limit=_NEWEST + 1, kept_only=True, content_only=True)
+    return render(
+        "collection/overview.html",
+        name,
+        versions=newest[:_NEWEST],
+        more=len(newest) > _NEWEST,
+        aliases=[alias for alias, to in services().names.aliases().items() if to == name],
     )
 
 
+@blueprint.post("/collections/<name>/recover")
+def recover(name: str) -> Response:
+    """Undo the delete of a collection, under a new name if one is given."""
+    try:
+        given = {key: request.form.get(key, "") for key in ("id", "new_name")}
+        given = {key: request.form.get(key, "") for key in ("id", "new_name")}
+        body = checked(Recovery, filled(given))
+        recovered = recover_collection(name, body)
+    except (InvalidRequest, CollectionExists, CollectionNotFound) as error:
+        say(error)
+        return redirect(url_for("collection_pages.index"), HTTPStatus.SEE_OTHER)
+    flash(f"“{recovered.name}” is back, with all that waited in it.", "good")
+    return back_to("collection_pages.show", recovered.name)
+
+
 def _parse(values: dict[str, str]) -> NewCollection:
-    given = {name: text.strip() for name, text in values.items() if text.strip()}
+    given: dict[str, object] = dict(filled(values))
     chunking = {
         name: given.pop(name) for name in ("mode", "max_tokens", "overlap_tokens") if name in given
     }
-    try:
-        return NewCollection.model_validate({**given, "chunking": chunking})
-    except ValidationError as error:
-        refuse_invalid(error)
-        raise
+    return checked(NewCollection, {**given, "chunking": chunking})
 
 
 def _flat(error: InvalidRequest) -> InvalidRequest:
@@ -77,11 +95,17 @@ def _flat(error: InvalidRequest) -> InvalidRequest:
 
 
 def _page(values: dict[str, str], told: dict[str, str]) -> str:
+    it = services()
+    days = it.settings.retention.deleted_days
     return render_template(
         "collections.html",
-        stats=visible(services().collections.stats(), lambda one: one.collection.name),
-        encoders=services().encoders.cards(),
-        default_encoder=services().settings.encoder,
+        stats=visible(it.collections.stats(), lambda one: one.collection.name),
+        deleted=[
+            DeletedShape.of(one, days)
+            for one in visible(it.discards.discarded(), lambda one: one.name)
+        ],
+        encoders=it.encoders.cards(),
+        default_encoder=it.settings.encoder,
         metrics=list(Metric),
         modes=list(ChunkingMode),
         default_overlap=Chunking().overlap_tokens,

@@ -1,12 +1,17 @@
 """What forms share: fields as they were typed, and what is wrong with each."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from flask import request
+from pydantic import BaseModel, ValidationError
 
 from shared.domain import CollectionStats
 from shared.errors import Fault, InvalidRequest
 from shared.services import DEFAULT_COLLECTION
+from web.problems import refuse_invalid
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def typed(*names: str) -> dict[str, str]:
@@ -28,6 +33,24 @@ def errors_by_field(error: InvalidRequest, prefix: str, fields: Sequence[str]) -
         field = name if fault.pointer.startswith(prefix) and name in fields else ""
         told.setdefault(field, _sentence(fault, prefix))
     return told or {"": error.detail}
+
+
+def checked(model: type[M], given: Mapping[str, object]) -> M:
+    """Return what a form says as a model of the API.
+
+    Raises:
+        InvalidRequest: with a pointer for each field that is wrong.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        refuse_invalid(error)
+        raise
+
+
+def filled(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields that are not blank, without spaces around them."""
+    return {name: text.strip() for name, text in values.items() if text.strip()}
 
 
 def whole_number(values: Mapping[str, str], name: str, default: int | None) -> int | None:

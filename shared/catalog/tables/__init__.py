@@ -14,7 +14,8 @@ from shared.catalog.tables.content import (
 from shared.catalog.tables.events import DeliveryRow, EventRow, WebhookRow
 from shared.catalog.tables.fields import FieldRow
 from shared.catalog.tables.keys import ApiKeyRow, AuditRow, SignOutRow
-from shared.catalog.tables.measures import MeasureRow
+from shared.catalog.tables.maps import MapRow
+from shared.catalog.tables.measures import MeasureRow, ReadingRow
 from shared.catalog.tables.publishing import (
     AttemptRow,
     CounterRow,
@@ -25,6 +26,7 @@ from shared.catalog.tables.publishing import (
     TagRow,
     VersionRow,
 )
+from shared.catalog.tables.rebuilds import PartRow, RebuildRow, RenditionRow
 from shared.catalog.tables.row import (
     ACTIVE,
     BURIED,
@@ -41,6 +43,7 @@ from shared.catalog.tables.row import (
     Row,
 )
 from shared.catalog.tables.upkeep import ChoreRow, DamageRow, RecallRow
+from shared.catalog.tables.uploads import OriginRow, UploadRow
 from shared.catalog.tables.work import (
     ClaimRow,
     DeletionRow,
@@ -86,17 +89,24 @@ __all__ = [
     "KeyRow",
     "LeaseRow",
     "LivenessRow",
+    "MapRow",
     "MeasureRow",
+    "OriginRow",
+    "PartRow",
     "PassRow",
     "ProcessRow",
+    "ReadingRow",
+    "RebuildRow",
     "RecallRow",
     "RejectionRow",
+    "RenditionRow",
     "RevisionRow",
     "Row",
     "SegmentRow",
     "SignOutRow",
     "SpaceRow",
     "TagRow",
+    "UploadRow",
     "VersionRow",
     "WebhookRow",
 ]

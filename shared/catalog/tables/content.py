@@ -22,6 +22,7 @@ class CollectionRow(Row):
     retention_versions: Mapped[int] = mapped_column(server_default=text("20"))
     retention_days: Mapped[float] = mapped_column(server_default=text("7"))
     retention_thinned: Mapped[bool] = mapped_column(server_default=true())
+    keep_originals: Mapped[bool] = mapped_column(server_default=false())
     deleted_at: Mapped[float | None]
     deleted_name: Mapped[str | None]
     """What it was called; NULL once it cannot be recovered any more."""
@@ -58,6 +59,10 @@ class SpaceRow(Row):
     chunking_overlap_tokens: Mapped[int]
     live: Mapped[bool]
     created_at: Mapped[float]
+    dropped_to: Mapped[int | None]
+    """The vector up to which its chunks were looked for, to be removed."""
+    dropped_at: Mapped[float | None]
+    """When its chunks were removed: no kept version shows it any more."""
 
 
 class DocumentRow(Row):

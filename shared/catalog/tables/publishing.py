@@ -63,6 +63,8 @@ class VersionRow(Row):
     expired_at: Mapped[float | None]
     restored: Mapped[int | None]
     """The version that it made the head's content again."""
+    space_id: Mapped[int | None]
+    """Of its vectors; NULL for the live space, in versions of before there could be another."""
 
 
 class TagRow(Row):

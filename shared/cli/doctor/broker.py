@@ -45,7 +45,7 @@ def _redis(url: str) -> Iterator[Finding]:
             yield from _persistence(client)
     except redis.RedisError as error:
         advice = f"Start it, or look at LAMINA_BROKER_URL. {_PLAIN}"
-        yield wrong("broker", f"{where} does not answer: {error}.", advice)
+        yield wrong("broker", f"{where} does not answer: {str(error).rstrip('.')}.", advice)
         return
     yield from _strangers(url)
 

@@ -1,7 +1,6 @@
 """The operator's `lamina doctor`."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -9,7 +8,6 @@ from rich.text import Text
 from shared.cli import configuration
 from shared.cli.options import AsJson
 from shared.cli.terminal import Exit, answer, answer_json, counted, failures, out
-from shared.settings import Settings, origins
 
 if TYPE_CHECKING:
     from shared.cli.doctor.findings import Finding
@@ -33,6 +31,7 @@ def doctor(*, json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from shared import logs
+    from shared.cli.doctor.examination import examine
     from shared.cli.doctor.findings import Level
 
     logs.configure("critical", role="doctor")  # what it finds, the command says itself
@@ -44,37 +43,6 @@ def doctor(*, json: AsJson = False) -> None:
             _print(findings)
         if any(one.level is Level.WRONG for one in findings):
             raise SystemExit(Exit.FAILED)
-
-
-def examine(settings: Settings) -> "Iterator[Finding]":
-    """Yield what is found, the foundations first."""
-    from shared.cli.doctor import broker, catalog, folder, models, program, running
-    from shared.cli.doctor.findings import Level, look
-    from shared.services import open_services
-
-    yield from look("python", program.check_python)
-    yield from look("packages", program.check_packages)
-    yield from look("settings", partial(program.check_settings, settings, origins()))
-    yield from look("data folder", partial(folder.check_folder, settings))
-    yield from look("models", partial(models.check_models, settings))
-    yield from look("port", partial(running.check_port, settings))
-    alive = False
-    if settings.database_url is not None or (settings.data_dir / "catalog.db").exists():
-        services = open_services(settings)
-        try:
-            found = list(look("catalog", partial(catalog.check_catalog, services)))
-            yield from found
-            if not any(one.level is Level.WRONG and one.subject == "catalog" for one in found):
-                alive = bool(services.roster.alive(within_seconds=15))
-                yield from look(
-                    "models", partial(models.check_needed, settings, services.collections)
-                )
-                yield from look("processes", partial(running.check_processes, services))
-                yield from look("backlog", partial(running.check_work, services))
-                yield from look("index", partial(running.check_index, services))
-        finally:
-            services.close()
-    yield from look("broker", partial(broker.check_broker, settings, running=alive))
 
 
 def _print(findings: "Sequence[Finding]") -> None:

@@ -15,7 +15,7 @@ from shared.services import Services
 from shared.settings import Settings
 from shared.waiting.forecast import ALIVE_SECONDS
 
-_KINDS = ("web", "index", "intake", "upkeep")
+_KINDS = ("web", "index", "intake", "upkeep", "parser")
 _OPTIONAL = "intake"
 """Nobody needs it who takes no messages."""
 _LONG_SECONDS = 600.0

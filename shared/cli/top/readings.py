@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shared.client import Client
 from shared.client.replies import ClaimReply, StatusReply
+from shared.measures.quantiles import quantile
 
 _CLAIMS = 50
 
@@ -77,22 +78,8 @@ class Span:
         return self.grown(name, **labels) / self.seconds
 
     def quantile(self, share: float, name: str, **labels: str) -> float | None:
-        """Return about where *share* of a histogram's new values lie below; None without any.
-
-        Evenly spread within its bucket, as Prometheus' `histogram_quantile` takes them to be.
-        """
-        buckets = sorted(self._buckets(name, labels).items())
-        total = buckets[-1][1] if buckets else 0.0
-        if not total:
-            return None
-        below, lower = 0.0, 0.0
-        for border, count in buckets:
-            if count >= share * total:
-                if border == float("inf"):
-                    return lower
-                return lower + (border - lower) * (share * total - below) / (count - below)
-            below, lower = count, border
-        return lower
+        """Return about where *share* of a histogram's new values lie below; None without any."""
+        return quantile(share, self._buckets(name, labels))
 
     def _buckets(self, name: str, labels: Mapping[str, str]) -> dict[float, float]:
         borders = {

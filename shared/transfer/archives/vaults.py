@@ -3,7 +3,7 @@
     backup.json                      what the backup is; replaced last, so it is all or nothing
     catalog-<name>/<table>.jsonl.gz  the rows of each table
     catalog-<name>/SHA256SUMS        of every file of the backup, relative to the folder
-    index/…  models/…                immutable files, shared by one backup and the next
+    index/…  models/…  files/…       immutable files, shared by one backup and the next
 
 `sha256sum --check catalog-*/SHA256SUMS` in the folder checks it without Lamina.
 """
@@ -34,8 +34,10 @@ FORMAT = 1
 
 CARD = "backup.json"
 CATALOG = "catalog-"
+FILES = "files"
 INDEX = "index"
 MODELS = "models"
+KINDS = (FILES, INDEX, MODELS)
 
 _MOST_CARD = 16 << 20
 _BLOCK = 1 << 20
@@ -111,7 +113,7 @@ class Vault:
 
     def _check_ours(self) -> None:
         for path in self.folder.iterdir():
-            if path.name not in (INDEX, MODELS) and not path.name.startswith((CARD, CATALOG)):
+            if path.name not in KINDS and not path.name.startswith((CARD, CATALOG)):
                 raise InvalidRequest(
                     f"{self.folder} holds {path.name}, which is no part of a backup; choose a "
                     "folder of its own."
@@ -154,7 +156,7 @@ class Vault:
         listed = sums.load(content, str(path))
         for key in listed:
             parts = PurePosixPath(key).parts
-            if parts[0] not in (INDEX, MODELS, card.catalog) or not {"..", "."}.isdisjoint(parts):
+            if parts[0] not in (*KINDS, card.catalog) or not {"..", "."}.isdisjoint(parts):
                 raise ArchiveRefused(f"{path}: {key!r} is no place for a file of a backup.")
         return listed
 

@@ -282,7 +282,8 @@ def test_children_get_absolute_folders_one_thread_and_the_brokers_address(
     )
     programs = own_programs(settings, port=8123, broker_url="redis://x", lifeline=9)
 
-    assert [one.role for one in programs] == ["intake", "upkeep", "index", "index", "index", "web"]
+    workers = ["index", "index", "index"]
+    assert [one.role for one in programs] == ["intake", "upkeep", "parser", *workers, "web"]
     assert len({one.name for one in programs}) == len(programs)
     for program in programs:
         assert program.environment["LAMINA_DATA_DIR"] == str(ROOT / "var")

@@ -3,19 +3,16 @@
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import Field
-
 from shared.domain import (
-    Chunking,
-    ChunkingMode,
     CollectionStats,
     DeletedCollection,
-    EncoderCard,
     LiveRecall,
     Metric,
     Segment,
 )
 from web.api.models.base import CollectionName, Question, Shape, Text, Time, WholeNumber
+from web.api.models.chunking import ChunkingShape, NewChunking
+from web.api.models.rebuilds import RebuildShape
 from web.api.models.rules import (
     IndexRuleChange,
     IndexRuleShape,
@@ -25,39 +22,6 @@ from web.api.models.rules import (
 )
 
 _DAY_SECONDS = 86_400.0
-
-
-class ChunkingShape(Shape):
-    """How documents are cut into passages."""
-
-    mode: ChunkingMode
-    """`passages` cuts at paragraphs and sentences; `none` cuts off what does not fit."""
-
-    max_tokens: int | None
-    """Tokens of a passage; null for as many as the encoder reads."""
-
-    overlap_tokens: int
-    """Tokens that a passage repeats of the one before."""
-
-
-class NewChunking(Question):
-    """How documents of a new collection shall be cut into passages."""
-
-    mode: ChunkingMode = ChunkingMode.PASSAGES
-    """`passages` cuts at paragraphs and sentences; `none` cuts off what does not fit."""
-
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
-    """Tokens of a passage; by default as many as the encoder reads."""
-
-    overlap_tokens: int | None = Field(default=None, ge=0, le=1_000_000)
-    """Tokens that a passage repeats of the one before; by default 32, or a quarter if less."""
-
-    def rule(self, card: EncoderCard) -> Chunking:
-        """Return the rule for an encoder in the domain's words."""
-        overlap = self.overlap_tokens
-        if overlap is None:
-            overlap = min(Chunking().overlap_tokens, (self.max_tokens or card.max_tokens) // 4)
-        return Chunking(mode=self.mode, max_tokens=self.max_tokens, overlap_tokens=overlap)
 
 
 class NewCollection(Question):
@@ -78,6 +42,9 @@ class NewCollection(Question):
 
     retention: RetentionChange = RetentionChange()
 
+    keep_originals: bool = False
+    """Keep the files that documents are read from, to be downloaded again."""
+
 
 class CollectionChange(Question):
     """What of a collection to change; what is left out stays as it is."""
@@ -88,6 +55,9 @@ class CollectionChange(Question):
     index: IndexRuleChange = IndexRuleChange()
 
     retention: RetentionChange = RetentionChange()
+
+    keep_originals: bool | None = None
+    """Keep the files that documents are read from. A change holds for files added after it."""
 
 
 class CollectionShape(Shape):
@@ -112,6 +82,8 @@ class CollectionShape(Shape):
     created_at: Time
     index: IndexRuleShape
     retention: RetentionShape
+    keep_originals: bool
+    """Whether the files that documents are read from are kept, to be downloaded."""
 
     @classmethod
     def of(cls, stats: CollectionStats) -> Self:
@@ -123,11 +95,7 @@ class CollectionShape(Shape):
             fingerprint=space.fingerprint,
             dimension=space.dimension,
             metric=space.metric,
-            chunking=ChunkingShape(
-                mode=space.chunking.mode,
-                max_tokens=space.chunking.max_tokens,
-                overlap_tokens=space.chunking.overlap_tokens,
-            ),
+            chunking=ChunkingShape.of(space.chunking),
             version=stats.version,
             published_at=stats.published_at,
             documents=stats.documents,
@@ -138,6 +106,7 @@ class CollectionShape(Shape):
             created_at=collection.created_at,
             index=IndexRuleShape.of(collection.index),
             retention=RetentionShape.of(collection.retention),
+            keep_originals=collection.keep_originals,
         )
 
 
@@ -164,6 +133,8 @@ class CollectionDetail(CollectionShape):
     """Null until live queries were sampled."""
     damages: int
     """Damaged files of this collection in quarantine."""
+    rebuild: RebuildShape | None
+    """The rebuild that began last, ended or not; null if there never was one."""
 
     @classmethod
     def closely(
@@ -173,6 +144,7 @@ class CollectionDetail(CollectionShape):
         segments: Sequence[Segment] | None,
         recall: LiveRecall | None,
         damages: int,
+        rebuild: RebuildShape | None,
     ) -> Self:
         """Return what the API shows of a single collection."""
         return cls(
@@ -180,6 +152,7 @@ class CollectionDetail(CollectionShape):
             layouts=None if segments is None else LayoutShape.by_policy(segments),
             live_recall=LiveRecallShape.of(recall) if recall else None,
             damages=damages,
+            rebuild=rebuild,
         )
 
 

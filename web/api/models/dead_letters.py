@@ -187,7 +187,7 @@ class DeadLetterDetail(DeadLetterShape):
         return cls(
             **common,
             content=_document(content) if isinstance(content, NewDocument) else None,
-            message=None if isinstance(content, NewDocument) else _message(content),
+            message=None if isinstance(content, NewDocument) else message_content(content),
         )
 
 
@@ -200,7 +200,7 @@ def _document(content: NewDocument) -> DocumentContent:
     )
 
 
-def _message(content: Submission | bytes) -> MessageContent:
+def message_content(content: Submission | bytes) -> MessageContent:
     """Show a submission that came over HTTP as the documents that it held."""
     if isinstance(content, bytes):
         return MessageContent.of(content)

@@ -9,7 +9,18 @@ from shared.domain.filters import Path
 from shared.errors import Fault, InvalidRequest
 from shared.filters import read_path
 
-NAMES = ("id", "score", "title", "passage", "start", "end", "metadata", "vector", "passages")
+NAMES = (
+    "id",
+    "score",
+    "title",
+    "passage",
+    "start",
+    "end",
+    "place",
+    "metadata",
+    "vector",
+    "passages",
+)
 _INSIDE = "metadata."
 
 

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, Field
 
-from shared.domain import Estimate, JobFilter, JobKind, JobReport, State
+from shared.domain import Estimate, JobFilter, JobKind, JobReport, State, UploadState
 from web.api.models.base import (
     NewestFirst,
     Question,
@@ -35,6 +35,8 @@ class JobStatus(StrEnum):
         if report.finished:
             return cls("done")
         untouched = report.counts.get(State.PENDING, 0) == report.total
+        if report.files.done or report.files.states.get(UploadState.CLAIMED):
+            return cls("running")
         return cls("waiting" if untouched and report.claimed_at is None else "running")
 
 
@@ -99,6 +101,8 @@ class JobShape(Shape):
     total: int
     counts: dict[State, int]
     """Documents by state."""
+    files: dict[UploadState, int]
+    """Files by state, if the documents are read from files: more come of those that wait."""
     stages: Stages
     version: int | None
     """Newest version that holds documents of the job."""
@@ -125,6 +129,7 @@ class JobShape(Shape):
             cancelled_at=report.cancelled_at,
             total=report.total,
             counts={state: report.counts.get(state, 0) for state in State},
+            files={state: count for state, count in report.files.states.items() if count},
             stages=Stages(
                 accepted_at=report.accepted_at,
                 claimed_at=report.claimed_at,
@@ -178,6 +183,29 @@ class Cancelled(Shape):
     """Documents that waited and are cancelled now."""
     under_way: int
     """Documents that a worker holds, which run to their end."""
+    job: JobShape
+
+
+class RetryBody(Question):
+    """Which failed documents of a job to retry."""
+
+    documents: list[Text] | None = Field(default=None, min_length=1, max_length=1000)
+    """Their ids; by default all that failed."""
+
+
+class RetriedShape(Shape):
+    """What retrying a job's failed documents did."""
+
+    retried: int
+    """Documents that wait to be indexed again."""
+    superseded: int
+    """Those of which a newer revision is there: they are not failed any more, and not indexed."""
+    impossible: int
+    """Those whose text is not kept; send them again."""
+    details: list[str]
+    """Why some do not wait again, in words; each reason once."""
+    more: bool
+    """Whether there are more than one request retries: send it again."""
     job: JobShape
 
 

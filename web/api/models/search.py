@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, RootModel
 
-from shared.domain import Hit, Metric, PassageHit, SearchResult
+from shared.domain import FilePlace, Hit, Metric, PassageHit, PlaceKind, SearchResult
 from shared.domain.filters import FilterLimits
 from shared.filters import read_json
 from shared.searching.queries import BatchRequest, Moment, Query, SearchRequest
@@ -140,6 +140,31 @@ def several(collection: str, queries: Sequence[Query], moment: Moment) -> BatchR
     return BatchRequest(collection=collection, queries=queries, **vars(moment))
 
 
+class PlaceShape(Shape):
+    """Where in the file that a document was read from a passage stands."""
+
+    file: str
+    kind: PlaceKind | None
+    """`page`, `heading`, `row` or `line`; null where the file has no parts."""
+    first: str
+    """Number of the page, row or line, or the heading; empty where there is none."""
+    last: str
+    """The same, unless the passage goes on into another."""
+    words: str
+    """Such as `page 3`."""
+
+    @classmethod
+    def of(cls, place: FilePlace) -> Self:
+        """Return what the API shows of a place."""
+        return cls(
+            file=place.file,
+            kind=place.kind,
+            first=place.first,
+            last=place.last,
+            words=place.words,
+        )
+
+
 class PassageShape(Shape):
     """A passage of a document: `text[start:end]`."""
 
@@ -149,6 +174,8 @@ class PassageShape(Shape):
     end: int
     vector: list[float] | None = None
     """Only when vectors were asked for."""
+    place: PlaceShape | None = None
+    """Only where the document was read from a file."""
 
     @classmethod
     def of(cls, passage: PassageHit) -> Self:
@@ -161,6 +188,8 @@ class PassageShape(Shape):
         }
         if passage.vector is not None:
             values["vector"] = list(passage.vector)
+        if passage.place is not None:
+            values["place"] = PlaceShape.of(passage.place)
         return cls(**values)
 
 
@@ -199,6 +228,8 @@ class ChosenHitShape(Shape):
     start: int = 0
     end: int = 0
     metadata: dict[str, Any] = Field(default_factory=dict)
+    place: PlaceShape | None = None
+    """Of the passage; only where the document was read from a file."""
     vector: list[float] | None = None
     """Of the passage; only when vectors were asked for."""
 
@@ -219,6 +250,8 @@ class ChosenHitShape(Shape):
         }
         if hit.vector is not None:
             values["vector"] = list(hit.vector)
+        if hit.place is not None:
+            values["place"] = PlaceShape.of(hit.place)
         if hit.passages:
             values["passages"] = [PassageShape.of(one) for one in hit.passages]
         return cls(**{name: value for name, value in values.items() if name in chosen.names})

@@ -122,6 +122,9 @@ class ClaimsQuery(Question):
 
     limit: int = Field(default=50, ge=1, le=1000)
 
+    job: Text | None = None
+    """Only those that hold or finished documents of this job; `of_job` says how many."""
+
 
 class ClaimList(Shape):
     """Claims (batches) of workers, newest first."""

@@ -230,7 +230,7 @@ class DiffShape(Shape):
 
 
 class CompareBody(Question):
-    """A query to ask of two versions."""
+    """A query to ask of two versions, or two queries."""
 
     model_config = ConfigDict(strict=True)
 
@@ -242,6 +242,9 @@ class CompareBody(Question):
 
     after: VersionRef = "head"
     """The later version; by default the newest."""
+
+    q_after: Text | None = None
+    """Asked of the later version in place of `q`; the two versions may then be one."""
 
     k: int = Field(default=10, ge=1)
     """How many documents of each version to compare."""
@@ -272,10 +275,12 @@ class MoveShape(Shape):
 
 
 class RankingShape(Shape):
-    """How the answer to a query moved between two versions."""
+    """How the answer to a query moved between two versions, or between two queries."""
 
     collection: str
     q: str
+    q_after: str
+    """What was asked of the later version."""
     before: int
     after: int
     moves: list[MoveShape]
@@ -290,6 +295,7 @@ class RankingShape(Shape):
         return cls(
             collection=diff.collection,
             q=diff.query,
+            q_after=diff.query_after,
             before=diff.before,
             after=diff.after,
             moves=[MoveShape.of(one) for one in diff.moves],

@@ -1,9 +1,6 @@
 """The commands around versions against a running Lamina."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,20 +9,13 @@ from tests.running import RunningLamina
 pytestmark = pytest.mark.timeout(400)
 
 
-@pytest.fixture(scope="module")
-def lamina(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLamina]:
-    folder: Path = tmp_path_factory.mktemp("cli-versions")
-    with RunningLamina(folder / "var", {"LAMINA_ENCODING_WORKERS": "1"}) as running:
-        yield running
-
-
 @pytest.fixture
 def animals(lamina: RunningLamina, request: pytest.FixtureRequest) -> str:
     """A collection of this test's own: whale and eagle, then a changed eagle and a trout."""
     name = str(request.node.name).replace("_", "-")[-60:].strip("-")
-    succeed(lamina, "collections", "create", name)
+    lamina.succeed("collections", "create", name)
     add(lamina, name, whale="The blue whale lives in the sea.", eagle="Eagles nest on cliffs.")
-    succeed(lamina, "versions", "tag", "first", "1", "-c", name)
+    lamina.succeed("versions", "tag", "first", "1", "-c", name)
     add(lamina, name, eagle="Eagles swim in the sea.", trout="The trout swims in the sea.")
     return name
 
@@ -34,23 +24,16 @@ def add(lamina: RunningLamina, collection: str, **texts: str) -> None:
     lines = "\n".join(
         json.dumps({"id": key, "title": key.title(), "text": text}) for key, text in texts.items()
     )
-    succeed(lamina, "add", "-", "-c", collection, stdin=lines.encode())
-
-
-def succeed(lamina: RunningLamina, *arguments: str, stdin: bytes = b"") -> Any:
-    """Run a command that must succeed; return what its --json says."""
-    done = lamina.run(*arguments, "--json", stdin=stdin)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    lamina.succeed("add", "-", "-c", collection, stdin=lines.encode())
 
 
 def newest(lamina: RunningLamina, collection: str) -> int:
-    return int(succeed(lamina, "versions", "show", "head", "-c", collection)["version"])
+    return int(lamina.succeed("versions", "show", "head", "-c", collection)["version"])
 
 
 def test_versions_are_listed_and_shown(lamina: RunningLamina, animals: str) -> None:
-    listed = succeed(lamina, "versions", "list", "-c", animals, "--content")
-    page = succeed(lamina, "versions", "list", "-c", animals, "--before", "2", "--limit", "1")
+    listed = lamina.succeed("versions", "list", "-c", animals, "--content")
+    page = lamina.succeed("versions", "list", "-c", animals, "--before", "2", "--limit", "1")
     shown = lamina.run("versions", "show", "first", "-c", animals)
     table = lamina.run("versions", "list", "-c", animals)
 
@@ -62,10 +45,10 @@ def test_versions_are_listed_and_shown(lamina: RunningLamina, animals: str) -> N
 
 
 def test_a_tag_can_be_searched_moved_and_taken_away(lamina: RunningLamina, animals: str) -> None:
-    found = succeed(lamina, "search", "eagles", "-c", animals, "--version", "first", "--exact")
+    found = lamina.succeed("search", "eagles", "-c", animals, "--version", "first", "--exact")
     told = lamina.run("versions", "tag", "first", "-c", animals)
-    moved = succeed(lamina, "versions", "show", "first", "-c", animals)
-    succeed(lamina, "versions", "untag", "first", "-c", animals)
+    moved = lamina.succeed("versions", "show", "first", "-c", animals)
+    lamina.succeed("versions", "untag", "first", "-c", animals)
     gone = lamina.run("versions", "show", "first", "-c", animals)
 
     assert found["version"] == 1
@@ -77,8 +60,8 @@ def test_a_tag_can_be_searched_moved_and_taken_away(lamina: RunningLamina, anima
 def test_a_diff_is_lines_and_moves(lamina: RunningLamina, animals: str) -> None:
     query = ("--query", "a fish that swims in the sea", "-k", "2")
     lines = lamina.run("versions", "diff", "first", "2", "-c", animals, *query)
-    both = succeed(lamina, "versions", "diff", "first", "2", "-c", animals, *query)
-    first = succeed(lamina, "versions", "diff", "1", "2", "-c", animals, "--limit", "1")
+    both = lamina.succeed("versions", "diff", "first", "2", "-c", animals, *query)
+    first = lamina.succeed("versions", "diff", "1", "2", "-c", animals, "--limit", "1")
 
     assert lines.stdout.splitlines()[:2] == ["~ eagle  Eagle  (text)", "+ trout  Trout"]
     assert "1 added, 1 changed, 0 removed" in lines.stderr
@@ -97,7 +80,7 @@ def test_a_restore_shows_what_changes_and_asks(lamina: RunningLamina, animals: s
     asked = lamina.run("versions", "restore", "first", "-c", animals)
     unchanged = newest(lamina, animals)
     done = lamina.run("versions", "restore", "first", "-c", animals, "--yes")
-    again = succeed(lamina, "versions", "restore", "first", "-c", animals, "--yes")
+    again = lamina.succeed("versions", "restore", "first", "-c", animals, "--yes")
 
     assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
     assert asked.stdout.splitlines() == ["~ eagle  Eagle  (text)", "- trout  Trout"]
@@ -105,20 +88,19 @@ def test_a_restore_shows_what_changes_and_asks(lamina: RunningLamina, animals: s
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == f"Version {before + 1} is version 1 again."
     assert again["unchanged"]
-    found = succeed(lamina, "search", "eagles", "-c", animals, "-k", "5")
+    found = lamina.succeed("search", "eagles", "-c", animals, "-k", "5")
     assert {hit["id"] for hit in found["hits"]} == {"whale", "eagle"}
 
 
 def test_rules_are_set_and_shown(lamina: RunningLamina, animals: str) -> None:
-    succeed(
-        lamina,
+    lamina.succeed(
         *("collections", "set", animals, "--policy", "hnsw", "--recall-target", "0.97"),
         *("--memory-limit", "2GB", "--keep-versions", "50", "--keep-days", "30", "--no-thinning"),
     )
-    succeed(lamina, "collections", "set", animals, "--keep-days", "14")
-    shown = succeed(lamina, "collections", "show", animals)
+    lamina.succeed("collections", "set", animals, "--keep-days", "14")
+    shown = lamina.succeed("collections", "show", animals)
     words = lamina.run("collections", "show", animals).stdout
-    unlimited = succeed(lamina, "collections", "set", animals, "--memory-limit", "none")
+    unlimited = lamina.succeed("collections", "set", animals, "--memory-limit", "none")
     wrong = lamina.run("collections", "set", animals, "--recall-target", "2")
     nothing = lamina.run("collections", "set", animals)
 
@@ -135,8 +117,8 @@ def test_rules_are_set_and_shown(lamina: RunningLamina, animals: str) -> None:
 def test_garbage_is_shown_and_removed_only_with_yes(lamina: RunningLamina, animals: str) -> None:
     kept = newest(lamina, animals)
     shown = lamina.run("gc", animals)
-    removed = succeed(lamina, "gc", animals, "--yes")
-    everything = succeed(lamina, "gc")
+    removed = lamina.succeed("gc", animals, "--yes")
+    everything = lamina.succeed("gc")
 
     assert "Nothing was removed" in shown.stderr
     assert removed[0]["collection"] == animals
@@ -146,8 +128,8 @@ def test_garbage_is_shown_and_removed_only_with_yes(lamina: RunningLamina, anima
 
 def test_a_purged_document_is_in_no_version(lamina: RunningLamina, animals: str) -> None:
     refused = lamina.run("purge", animals, "eagle")
-    there = succeed(lamina, "search", "eagles", "-c", animals, "--version", "first")
-    purged = succeed(lamina, "purge", animals, "eagle", "--yes")
+    there = lamina.succeed("search", "eagles", "-c", animals, "--version", "first")
+    purged = lamina.succeed("purge", animals, "eagle", "--yes")
     again = lamina.run("purge", animals, "eagle", "--yes")
 
     assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
@@ -155,12 +137,12 @@ def test_a_purged_document_is_in_no_version(lamina: RunningLamina, animals: str)
     assert purged["id"] == "eagle"
     assert (again.returncode, "No such document" in again.stderr) == (2, True)
     for version in ("first", "2", "head"):
-        found = succeed(lamina, "search", "eagles", "-c", animals, "--version", version)
+        found = lamina.succeed("search", "eagles", "-c", animals, "--version", version)
         assert "eagle" not in {hit["id"] for hit in found["hits"]}
 
 
 def test_the_status_knows_of_chores_and_damage(lamina: RunningLamina) -> None:
-    status = succeed(lamina, "status")
+    status = lamina.succeed("status")
 
     assert status["damages"] == 0
     assert isinstance(status["chores"], list)

@@ -1,0 +1,1 @@
+"""Maps of collections: their vectors drawn on a plane."""

@@ -1,0 +1,1 @@
+"""Cut or encode a collection otherwise, while it is searched and written."""
