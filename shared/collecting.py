@@ -10,7 +10,7 @@ from shared.domain import (
     RetentionRule,
     SpaceDraft,
 )
-from shared.errors import InvalidRequest
+from shared.errors import Fault, InvalidRequest
 from shared.ports import Collections, Encoders
 
 _LEAST_TOKENS = 16
@@ -58,10 +58,12 @@ def draft_space(
     rule = chunking or Chunking(overlap_tokens=min(32, card.max_tokens // 4))
     most = rule.max_tokens or card.max_tokens
     if not _LEAST_TOKENS <= most <= card.max_tokens:
-        raise InvalidRequest(
-            f"chunking.max_tokens must be {_LEAST_TOKENS} to {card.max_tokens}, which is what "
-            f"{card.name} reads."
-        )
+        detail = f"must be {_LEAST_TOKENS} to {card.max_tokens}, which is what {card.name} reads"
+        raise _refusal("max_tokens", detail)
     if not 0 <= rule.overlap_tokens <= most // 2:
-        raise InvalidRequest(f"chunking.overlap_tokens must be 0 to {most // 2}.")
+        raise _refusal("overlap_tokens", f"must be 0 to {most // 2}")
     return SpaceDraft(encoder=card, metric=metric or card.metric, chunking=rule)
+
+
+def _refusal(field: str, detail: str) -> InvalidRequest:
+    return InvalidRequest(f"chunking.{field} {detail}.", [Fault(f"/chunking/{field}", detail)])

@@ -33,6 +33,7 @@ _ON_BOTH_DATABASES = (
 """Where the database matters most; elsewhere PostgreSQL's turn is a slow test."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what runs each time short, without leaving out what only one database could break."""
     for item in items:

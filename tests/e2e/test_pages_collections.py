@@ -1,6 +1,7 @@
 """Jobs, collections, documents, versions and maps as a person uses them, in a real browser."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from shared.domain import Json
 from shared.projecting.mapping import draw_next
 from shared.services import open_studio
 from tests.e2e.axe import violations
-from tests.e2e.client import Client
+from tests.e2e.client import PATIENCE_SECONDS, Client
 from tests.e2e.conftest import LIBRARY
 from tests.e2e.serving import Address, served
 from tests.e2e.test_pages import DESKTOP, PATIENCE_MS, PHONE, picture, visiting
@@ -204,12 +205,11 @@ def test_the_upkeep_process_draws_maps(lamina: RunningLamina, client: Client) ->
     asked = client.http.post(f"/collections/{LIBRARY}/map", json={})
     assert asked.status_code in (200, 202)
 
-    def drawn() -> bool:
-        found = client.get(f"/collections/{LIBRARY}/map")
-        assert found["state"] != "failed", found
-        return found["state"] == "done"
-
-    lamina.wait_until(drawn)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := client.get(f"/collections/{LIBRARY}/map"))["state"] == "wanted":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    assert found["state"] == "done", found["detail"]
     found = client.get(f"/collections/{LIBRARY}/map", q="keeping a home warm")
     near = {one["id"] for one in found["map"]["query"]["nearest"]}
     assert "heat-pumps" in near

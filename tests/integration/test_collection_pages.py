@@ -204,6 +204,36 @@ def test_settings_keep_rename_alias_and_delete(lamina: Installation, client: Fla
     assert "“c” is back" in back
 
 
+def test_a_rebuild_is_asked_for_followed_cancelled_and_done(
+    lamina: Installation, client: FlaskClient
+) -> None:
+    page = f"{C}/rebuild"
+    fill(lamina, "a text " * 40)
+    shown = client.get(f"{C}/settings").text
+    assert f'href="{page}"' in shown
+
+    wrong = send(client, page, encoder="hash", mode="passages", max_tokens="2")
+    assert wrong.status_code == 422
+    assert 'id="max_tokens-error"' in wrong.text
+    gone = send(client, page, encoder="none/such", mode="passages")
+    assert (gone.status_code, 'id="encoder-error"' in gone.text) == (422, True)
+
+    begun = follow(client, send(client, page, mode="none"))
+    assert "A rebuild is under way" in begun
+    assert "0 of 1 document" in begun
+    other = send(client, page, page, mode="passages", max_tokens="20")
+    assert other.status_code == 409
+    assert "The rebuild is cancelled" in follow(client, send(client, page, f"{page}/cancel"))
+
+    follow(client, send(client, page, mode="none"))
+    lamina.index_all()
+    ended = unescape(client.get(f"{page}/progress").text)
+    assert "The rebuild has ended" in ended
+    assert "every 2s" not in ended
+    assert "cut off" in client.get(f"{C}/settings").text
+    assert "just so already" in follow(client, send(client, page, mode="none"))
+
+
 def test_webhooks_are_made_shown_once_and_replayed(
     lamina: Installation, client: FlaskClient
 ) -> None:

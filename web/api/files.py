@@ -152,17 +152,27 @@ def get_original(path: OriginalPath) -> Response:
 
     Always as something to save, never to be shown: a file may hold scripts.
     """
+    return send_original(path.name, path.document_id)
+
+
+def send_original(name: str, document_id: str) -> Response:
+    """Return the file that a document was read from, to be saved.
+
+    Raises:
+        DocumentNotFound: it is not kept, or gone.
+        CollectionNotFound: there is none of that name.
+    """
     it = services()
-    original = it.uploads.original(path.name, path.document_id)
+    original = it.uploads.original(name, document_id)
     if original is None:
         raise DocumentNotFound(
-            f"The file of {path.document_id!r} is not kept. The collection's setting "
+            f"The file of {document_id!r} is not kept. The collection's setting "
             "`keep_originals` keeps those that come after it is set."
         )
     try:
         file = it.blobs.open(original.bytes.key)
     except FileNotFoundError as error:
-        raise DocumentNotFound(f"The file of {path.document_id!r} is gone.") from error
+        raise DocumentNotFound(f"The file of {document_id!r} is gone.") from error
     response = send_file(file, mimetype="application/octet-stream", etag=original.bytes.sha256)
     response.headers["Content-Disposition"] = attachment(original.name)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -20,7 +20,7 @@ from web.api.collections import recover as recover_collection
 from web.api.models.collections import DeletedShape, NewCollection, Recovery
 from web.context import services
 from web.pages.collection_frame import back_to, render, say
-from web.pages.forms import checked, errors_by_field, filled, typed
+from web.pages.forms import checked, errors_by_field, filled, flat, typed
 
 blueprint = Blueprint("collection_pages", __name__)
 
@@ -47,7 +47,7 @@ def create() -> ResponseReturnValue:
     except EncoderNotInstalled as error:
         return _page(values, {"encoder": error.detail}), HTTPStatus.UNPROCESSABLE_ENTITY
     except InvalidRequest as error:
-        told = errors_by_field(_flat(error), "/", _FIELDS)
+        told = errors_by_field(flat(error, "/chunking/"), "/", _FIELDS)
         return _page(values, told), HTTPStatus.UNPROCESSABLE_ENTITY
     return redirect(url_for("collection_pages.show", name=wanted.name), HTTPStatus.SEE_OTHER)
 
@@ -70,7 +70,6 @@ def recover(name: str) -> Response:
     """Undo the delete of a collection, under a new name if one is given."""
     try:
         given = {key: request.form.get(key, "") for key in ("id", "new_name")}
-        given = {key: request.form.get(key, "") for key in ("id", "new_name")}
         body = checked(Recovery, filled(given))
         recovered = recover_collection(name, body)
     except (InvalidRequest, CollectionExists, CollectionNotFound) as error:
@@ -86,12 +85,6 @@ def _parse(values: dict[str, str]) -> NewCollection:
         name: given.pop(name) for name in ("mode", "max_tokens", "overlap_tokens") if name in given
     }
     return checked(NewCollection, {**given, "chunking": chunking})
-
-
-def _flat(error: InvalidRequest) -> InvalidRequest:
-    """Return *error* with pointers as flat as the form is."""
-    faults = [type(one)(one.pointer.replace("/chunking/", "/"), one.detail) for one in error.faults]
-    return InvalidRequest(error.detail, faults)
 
 
 def _page(values: dict[str, str], told: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from shared.filters import read_json
 from shared.ingest import deletion, submit
 from shared.services import open_shelf
 from shared.versions.shelf import resolve
+from web.api.files import send_original
 from web.context import services
 from web.pages.collection_frame import render, say
 from web.pages.forms import errors_by_field, filled
@@ -79,7 +80,14 @@ def show(name: str, document_id: str) -> str:
         passages=_passages(report) if report else (),
         revisions=revisions,
         most=_REVISIONS,
+        original=report and services().uploads.original(name, document_id),
     )
+
+
+@blueprint.get("/collections/<name>/originals/<anything:document_id>")
+def original(name: str, document_id: str) -> Response:
+    """Return the file that a document was read from, to be saved."""
+    return send_original(name, document_id)
 
 
 @blueprint.post("/collections/<name>/documents/<anything:document_id>")

@@ -35,6 +35,17 @@ def errors_by_field(error: InvalidRequest, prefix: str, fields: Sequence[str]) -
     return told or {"": error.detail}
 
 
+def flat(error: InvalidRequest, group: str) -> InvalidRequest:
+    """Return *error* with pointers as flat as a form that has the fields of *group* beside others.
+
+    Args:
+        error: with pointers such as `/chunking/mode`.
+        group: `/chunking/`.
+    """
+    faults = [Fault(one.pointer.replace(group, "/", 1), one.detail) for one in error.faults]
+    return InvalidRequest(error.detail, faults)
+
+
 def checked(model: type[M], given: Mapping[str, object]) -> M:
     """Return what a form says as a model of the API.
 
