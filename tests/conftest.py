@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from shared.catalog import Database
 from tests.brokers import client, rabbit, rabbit_server, server
@@ -33,13 +35,27 @@ _ON_BOTH_DATABASES = (
 """Where the database matters most; elsewhere PostgreSQL's turn is a slow test."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+_ONE_LAMINA = "tests/e2e"
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """One process runs the tests of a file, and those of all files that share a whole Lamina."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder == _ONE_LAMINA else file
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, whose own groups need an older pytest
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    """Have tests that share servers run in one process."""
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what runs each time short, without leaving out what only one database could break."""
     for item in items:
-        folder, _, file = item.nodeid.partition("::")[0].rpartition("/")
-        # One process runs the tests of a file, and of all files that share one Lamina.
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "tests/e2e" else file))
         if "postgresql" in item.name and not item.nodeid.startswith(_ON_BOTH_DATABASES):
             item.add_marker(pytest.mark.slow)
 

@@ -1,4 +1,4 @@
-"""`lamina why`: why something waits, or how it ended."""
+"""`lamina why` and `lamina receipts`: why something waits, and what became of a message."""
 
 from typing import Annotated
 
@@ -42,6 +42,28 @@ def why(
         else:
             for reason in reasons:
                 answer(reason["sentence"])
+
+
+def show_receipts(
+    key: Annotated[str, typer.Argument(help="Idempotency key of messages or requests.")],
+    *,
+    json: AsJson = False,
+) -> None:
+    r"""Tell what became of the messages with a key: accepted as which job, or refused and why.
+
+    \b
+    lamina receipts orders-2026-11-22
+    """
+    with failures(), configuration.connect() as client:
+        found = client.receipts(key)
+        if json:
+            answer_json(found)
+            return
+        for one in found["receipts"]:
+            ending = (
+                f"job {one['job']['id']}" if one["job"] else f"{one['reason']}: {one['detail']}"
+            )
+            answer(f"{one['received_at']}  {one['source']}  {one['status']}  {ending}")
 
 
 def _ask(

@@ -7,7 +7,7 @@ import typer
 
 from shared.cli.adding import add
 from shared.cli.aliases import list_aliases, set_aliases
-from shared.cli.asking import why
+from shared.cli.asking import show_receipts, why
 from shared.cli.auditing import audit
 from shared.cli.backing import check_backup, load_backup, save_backup
 from shared.cli.checking import fsck
@@ -44,7 +44,7 @@ from shared.cli.jobs import (
     retry_job,
     show_job,
 )
-from shared.cli.keys import create_key, list_keys, revoke_key, show_key
+from shared.cli.keys import create_key, list_keys, revoke_key, show_key, show_own_key
 from shared.cli.looking import status
 from shared.cli.maintaining import collect_garbage, purge
 from shared.cli.mapping import draw_map
@@ -179,6 +179,7 @@ _add(_jobs, retry_job, "retry")
 _add(_jobs, list_batches, "batches")
 _add(app, draw_map, "map")
 _add(app, why)
+_add(app, show_receipts, "receipts")
 _add(app, watch_events, "events")
 app.add_typer(_webhooks, name="webhooks")
 _add(_webhooks, create_webhook, "create")
@@ -209,6 +210,7 @@ app.add_typer(_keys, name="keys")
 _add(_keys, create_key, "create")
 _add(_keys, list_keys, "list")
 _add(_keys, show_key, "show")
+_add(_keys, show_own_key, "whoami")
 _add(_keys, revoke_key, "revoke")
 _add(app, audit)
 _add(app, doctor)

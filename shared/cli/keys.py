@@ -109,6 +109,21 @@ def show_key(key_id: _KeyId, *, json: AsJson = False) -> None:
             answer(f"{name:<13} {'-' if value is None else value}")
 
 
+def show_own_key(*, json: AsJson = False) -> None:
+    r"""Ask the server whose key these commands bring (LAMINA_API_KEY), and what it may do.
+
+    \b
+    lamina keys whoami
+    """
+    with failures(), configuration.connect() as client:
+        found = client.whoami()
+    if json:
+        answer_json(found)
+    else:
+        where = ", ".join(found["collections"] or ()) or "all collections"
+        answer(f"{found['name']}: {found['scope']}, {where}")
+
+
 def revoke_key(key_id: _KeyId, *, json: AsJson = False) -> None:
     r"""End a key, and the sessions under it, within a second in every process.
 

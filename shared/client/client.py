@@ -41,6 +41,7 @@ from .replies import (
     RebuildAnswerReply,
     RebuildDetailReply,
     RebuildReply,
+    ReceiptsReply,
     ReplayReply,
     ReplaysReply,
     RestoreReply,
@@ -51,6 +52,7 @@ from .replies import (
     VersionDetailReply,
     VersionReply,
     WebhookReply,
+    WhoAmIReply,
 )
 
 _LOOK_SECONDS = 0.1
@@ -410,6 +412,14 @@ class Client:
     def why(self, asked: Mapping[str, str]) -> list[ReasonReply]:
         """Return why a document (`collection` and `document`) or a message (`key`) waits."""
         return cast("list[ReasonReply]", self._get("/api/v1/why", asked)["reasons"])
+
+    def receipts(self, key: str) -> ReceiptsReply:
+        """Return what became of the messages and requests with an idempotency key."""
+        return cast("ReceiptsReply", self._get(f"/api/v1/receipts/{quote(key, safe='')}"))
+
+    def whoami(self) -> WhoAmIReply:
+        """Return whose key this client brings, and what it may do."""
+        return cast("WhoAmIReply", self._get("/api/v1/whoami"))
 
     def search(self, collection: str, request: Body) -> SearchReply:
         """Search; *request* holds `q` and, when wanted, `k`, `version`, `after`, `exact`."""

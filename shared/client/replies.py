@@ -267,6 +267,42 @@ class StagesReply(TypedDict):
     first_loaded_at: str | None
 
 
+class WhoAmIReply(TypedDict):
+    """The answer of `GET /whoami`."""
+
+    name: str
+    key_id: str | None
+    scope: str
+    collections: list[str] | None
+
+
+class JobLinkReply(TypedDict):
+    """A job and where to watch it."""
+
+    id: str
+    url: str
+
+
+class ReceiptReply(TypedDict):
+    """What became of one message."""
+
+    collection: str | None
+    source: str
+    status: str
+    job: JobLinkReply | None
+    reason: str | None
+    detail: str | None
+    received_at: str
+
+
+class ReceiptsReply(TypedDict):
+    """The answer of `GET /receipts/{key}`, newest first."""
+
+    key: str
+    status: str
+    receipts: list[ReceiptReply]
+
+
 class AuditReply(TypedDict):
     """An entry of `GET /audit`."""
 
@@ -627,13 +663,6 @@ class SearchReply(TypedDict):
     hits: list[HitReply]
     warnings: list[str]
     cursor: str | None
-
-
-class JobLinkReply(TypedDict):
-    """A job and where to watch it."""
-
-    id: str
-    url: str
 
 
 class SampleReply(TypedDict):

@@ -99,3 +99,20 @@ def test_events_are_told_a_line_each(lamina: Installation) -> None:
 
     kinds = [json.loads(line)["type"] for line in lines if line.startswith("{")]
     assert sorted(kinds) == ["job.finished", "version.published"]
+
+
+def test_what_became_of_a_key_and_whose_key_this_is(lamina: Installation) -> None:
+    document = {"id": "receipt", "text": "of a request with a key"}
+    posted = lamina.client().post(
+        "/api/v1/collections/c/documents",
+        json={"documents": [document]},
+        headers={"Idempotency-Key": "orders/7"},
+    )
+    assert posted.status_code == 202, posted.text
+
+    found = run("receipts", "orders/7", "--json")
+    assert (found["status"], len(found["receipts"])) == ("accepted", 1)
+    assert f"job {found['receipts'][0]['job']['id']}" in run("receipts", "orders/7")
+    assert CliRunner().invoke(app, ["receipts", "nobody"]).exit_code == 2
+    assert run("keys", "whoami") == "local: admin, all collections\n"
+    assert run("keys", "whoami", "--json")["scope"] == "admin"
