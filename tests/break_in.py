@@ -205,6 +205,8 @@ def address(site: Site, rule: Rule, collection: str, **others: str) -> str:
         "letter_id": site.letter,
         "webhook_id": f"{word}-webhook",
         "delivery_id": f"{word}-delivery",
+        "draft": f"{word}-draft",
+        "tag_name": MARKER,
         "slug": "not-found",
         "schema_name": "lamina.submit.v1.json",
         "filename": "lamina.css",
