@@ -28,8 +28,6 @@ settings.load_profile("lamina")
 _ON_BOTH_DATABASES = (
     "tests/contract/",
     "tests/faults/test_flood.py",
-    "tests/faults/test_kills.py",
-    "tests/faults/test_message_faults.py",
     "tests/integration/test_indexing.py",
 )
 """Where the database matters most; elsewhere PostgreSQL's turn is a slow test."""

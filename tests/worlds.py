@@ -440,7 +440,7 @@ class World:
 
 
 @cache
-def _migrated() -> Path:
+def migrated() -> Path:
     """Return a migrated SQLite file; migrating each world's own would take most of some tests."""
     path = Path(tempfile.mkdtemp(prefix="lamina-world-")) / "catalog.db"
     atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
@@ -455,7 +455,7 @@ def _sqlite(folder: Path) -> str:
     path = folder / "catalog.db"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(_migrated(), path)
+        shutil.copy(migrated(), path)
     return f"sqlite:///{path}"
 
 

@@ -48,6 +48,8 @@ def upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     found = revision_of(connection)
+    if found == newest():
+        return
     if found is not None and found not in known():
         _refuse_if_too_new(connection, found)
         return

@@ -152,6 +152,7 @@ def test_one_that_is_killed_for_a_document_among_fifty_innocents(home: Services)
     assert supervisor.deaths <= ceil(log2(51)) + MAX_CRASHES, "[halves] too many deaths"
 
 
+@pytest.mark.slow
 def test_one_that_takes_all_memory_fails_alone_and_its_worker_lives(home: Services) -> None:
     job_id = add(home, "do-gorge", 2)
     supervisor = Supervisor(home)

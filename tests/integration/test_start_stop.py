@@ -96,6 +96,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 # The tests below stop and start the Lamina of this module, and the last one leaves it stopped.
 
 
+@pytest.mark.slow
 def test_a_killed_supervisor_leaves_no_process_and_loses_no_data(lamina: RunningLamina) -> None:
     add_whale(lamina)
     lamina.kill_supervisor()

@@ -469,6 +469,7 @@ def test_commas_and_brackets_inside_texts_are_no_values() -> None:
     assert isinstance(read(raw, roomy), Submission)
 
 
+@pytest.mark.slow
 def test_the_largest_message_costs_bounded_time_and_memory() -> None:
     """In a process of its own, with as much memory as the intake may take for one message."""
     script = Path(__file__).parents[1] / "hostile_messages.py"

@@ -1,6 +1,7 @@
 """A whole installation behind the web application, in one process and without a model."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from shared.services import Services, open_bench, open_services
 from shared.settings import Settings
 from tests.fakes.encoder import FakeEncoders
 from tests.fakes.wayward import WaywardEncoder
-from tests.worlds import CountingBell
+from tests.worlds import CountingBell, migrated
 from web import Lamina, create_app
 
 ENCODER = "lamina/hash"
@@ -53,6 +54,9 @@ class Installation:
         changes = {"encoder": ENCODER} | quick | changes
         settings = Settings(_env_file=None, data_dir=folder, **changes)
         encoder, bell = WaywardEncoder(), CountingBell()
+        if "database_url" not in changes and not (folder / "catalog.db").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(migrated(), folder / "catalog.db")
         services = open_services(settings, encoders=FakeEncoders(encoder), bell=bell)
         services.database.migrate()
         create_collection(services.collections, services.encoders, "c", encoder=ENCODER)
