@@ -217,7 +217,12 @@ def test_the_upkeep_process_draws_maps(lamina: RunningLamina, client: Client) ->
 
 
 @pytest.mark.parametrize(
-    ("view", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop-light", "phone-dark"]
+    ("view", "scheme"),
+    [
+        pytest.param(DESKTOP, "light", id="desktop-light"),
+        # Slow until it is known why the browser sometimes does not answer for minutes in it.
+        pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.slow),
+    ],
 )
 def test_the_pages_are_for_everybody(
     browser: Browser, shown: tuple[str, list[str]], view: dict[str, int], scheme: str
