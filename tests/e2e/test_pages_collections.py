@@ -220,8 +220,7 @@ def test_the_upkeep_process_draws_maps(lamina: RunningLamina, client: Client) ->
     ("view", "scheme"),
     [
         pytest.param(DESKTOP, "light", id="desktop-light"),
-        # Slow until it is known why the browser sometimes does not answer for minutes in it.
-        pytest.param(PHONE, "dark", id="phone-dark", marks=pytest.mark.slow),
+        pytest.param(PHONE, "dark", id="phone-dark"),
     ],
 )
 def test_the_pages_are_for_everybody(
