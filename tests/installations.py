@@ -12,7 +12,7 @@ from alembic import command
 from sqlalchemy import Boolean, Connection, MetaData, Table, func, insert, select, text
 
 from shared.catalog import Database
-from shared.catalog.migrating import config, known, revision_of
+from shared.catalog.engine.migrating import config, known, revision_of
 
 GOLDEN = Path(__file__).parent / "golden" / "installations"
 

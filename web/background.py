@@ -8,7 +8,7 @@ import structlog
 
 from shared.domain import Condition
 from shared.errors import ConfigurationError, LaminaError, Retryable
-from shared.footprint import resident_bytes
+from shared.footprint import resident_bytes, settle
 from shared.measures.tally import hand_over
 from shared.product import product_version
 from shared.services import Services, process_name
@@ -133,6 +133,7 @@ class WarmUp:
                 self._stop.wait(pause)
                 pause = min(2 * pause, _SLOWEST_RETRY_SECONDS)
             else:
+                settle()
                 self._problem = None
                 return
 

@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 
+from shared import footprint
 from shared.errors import LaminaError, OutOfSpace, Retryable
 from shared.indexing.bench import Bench
 from shared.indexing.turns import index_next
@@ -57,6 +58,7 @@ def run(settings: Settings, name: str) -> int:
         poll_seconds=encoding.poll_seconds,
     )
     _load_default(services)
+    footprint.settle()
     process.working(settings.stop_seconds)
     process.at_last(partial(_give_up, bench))
     pulse.start()

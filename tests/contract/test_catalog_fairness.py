@@ -10,8 +10,8 @@ from itertools import accumulate
 import pytest
 from sqlalchemy import delete, func, insert, select, update
 
-from shared.catalog import claiming, flows
-from shared.catalog.flows import cost_of
+from shared.catalog.queue import claiming, flows
+from shared.catalog.queue.flows import cost_of
 from shared.catalog.tables import ClaimRow, FlowRow, RevisionRow
 from shared.domain import DOCUMENT_COST, Collection, Lane, NewDocument, Rejection, State, Submission
 from tests.contract.catalogs import Catalog, gone, put, puts, submission

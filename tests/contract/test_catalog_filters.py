@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
 from shared.catalog import SqlMatching
-from shared.catalog.fields import HEAD, MOST
+from shared.catalog.content.fields import HEAD, MOST
 from shared.catalog.tables import FieldRow, RevisionRow
 from shared.domain import Collection, Json, Metadata, NewDocument
 from shared.domain.filters import (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import select
 
-from shared.catalog import forgetting
+from shared.catalog.publishing import forgetting
 from shared.catalog.tables import ChunkRow, DocumentRow, LivenessRow, RevisionRow
 from shared.domain import Collection, Outcome, State
 from tests.contract.catalogs import RECORD, Catalog, gone, put, puts

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from shared.catalog import Database, SqlCollections, SqlRecords
-from shared.catalog.migrating import config, prepare
+from shared.catalog.engine.migrating import config, prepare
 from shared.catalog.tables import Row
 from shared.domain import IndexRule, RetentionRule
 from tests.postgres import Postgres

@@ -9,8 +9,8 @@ from alembic import command
 from sqlalchemy import text
 
 from shared.catalog import Database, SqlReading
-from shared.catalog import migrating as migrating_module
-from shared.catalog.migrating import config, known, newest, prepare
+from shared.catalog.engine import migrating as migrating_module
+from shared.catalog.engine.migrating import config, known, newest, prepare
 from shared.domain import State
 from shared.errors import CatalogUnavailable, ConfigurationError
 from tests.contract.catalogs import Catalog, put
@@ -196,7 +196,7 @@ def test_a_newer_catalog_that_does_not_say_who_can_work_with_it_is_refused(
 
 
 def test_each_migration_since_the_third_says_who_can_still_work_with_it() -> None:
-    folder = Path(migrating_module.__file__).parent / "migrations" / "versions"
+    folder = Path(migrating_module.__file__).parents[1] / "migrations" / "versions"
     before = "0001"
     for revision in known()[2:]:
         (path,) = folder.glob(f"r{revision}_*.py")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from shared.catalog import whereabouts
+from shared.catalog.queue import whereabouts
 from shared.domain import JobFilter, JobKind, Lane, Load, NewDocument, State, Submission
 from shared.errors import JobNotFound
 from tests.contract.catalogs import RECORD, Catalog, put, puts, submission

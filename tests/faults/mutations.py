@@ -34,7 +34,7 @@ _PUBLISHING = (
     Mutant(
         name="no-compare-and-swap",
         rule="a version is published only on the head that it was made for",
-        path="shared/catalog/committing.py",
+        path="shared/catalog/publishing/committing.py",
         before="""\
             HeadRow.version == parent.version,
             HeadRow.manifest_sha256 == parent.manifest_sha256,
@@ -47,7 +47,7 @@ _PUBLISHING = (
     Mutant(
         name="no-sha-in-the-swap",
         rule="the head is compared by its checksum, too",
-        path="shared/catalog/committing.py",
+        path="shared/catalog/publishing/committing.py",
         before="            HeadRow.manifest_sha256 == parent.manifest_sha256,\n",
         after="",
         test=f"{_CONTRACT}publications.py::test_the_head_is_compared_by_its_checksum_too[sqlite]",
@@ -56,7 +56,7 @@ _PUBLISHING = (
     Mutant(
         name="no-compare-without-manifest",
         rule="outcomes that change nothing are recorded only on the head they were decided on",
-        path="shared/catalog/committing.py",
+        path="shared/catalog/publishing/committing.py",
         before="if (held.version, held.manifest_sha256) != "
         "(parent.version, parent.manifest_sha256):",
         after="if held.version < 0:",
@@ -67,7 +67,7 @@ _PUBLISHING = (
     Mutant(
         name="no-attempt-fence",
         rule="an attempt that was revoked publishes nothing",
-        path="shared/catalog/committing.py",
+        path="shared/catalog/publishing/committing.py",
         before="            AttemptRow.state == ACTIVE,\n",
         after="",
         test=f"{_GARBAGE_RACES}"
@@ -77,7 +77,7 @@ _PUBLISHING = (
     Mutant(
         name="no-claim-fence",
         rule="a claim that was taken away publishes nothing",
-        path="shared/catalog/committing.py",
+        path="shared/catalog/publishing/committing.py",
         before="    _fence_claim(tx, commit)\n",
         after="",
         test=f"{_CONTRACT}publications.py"
@@ -87,7 +87,7 @@ _PUBLISHING = (
     Mutant(
         name="no-revision-fence",
         rule="only who holds a revision settles it",
-        path="shared/catalog/settling.py",
+        path="shared/catalog/publishing/settling.py",
         before="        if written != len(ids):\n",
         after="        if written > len(ids):\n",
         test=f"{_CONTRACT}publications.py"
@@ -97,7 +97,7 @@ _PUBLISHING = (
     Mutant(
         name="no-order",
         rule="an older revision is never published over a newer one",
-        path="shared/catalog/settling.py",
+        path="shared/catalog/publishing/settling.py",
         before="        if settles and row is not None and row.settled_id > one.revision.id:\n",
         after="        if settles and row is not None and row.settled_id < 0:\n",
         test=f"{_CONTRACT}publications.py"
@@ -107,7 +107,7 @@ _PUBLISHING = (
     Mutant(
         name="key-not-stored",
         rule="an idempotency key is stored with the revisions it stands for",
-        path="shared/catalog/accepting.py",
+        path="shared/catalog/inbox/accepting.py",
         before="    if submission.key is None:\n",
         after="    if submission.key is not None:\n",
         test=f"{_CONTRACT}inbox.py"
@@ -117,7 +117,7 @@ _PUBLISHING = (
     Mutant(
         name="commit-not-synced",
         rule="a commit of the catalog survives a power cut",
-        path="shared/catalog/database.py",
+        path="shared/catalog/engine/database.py",
         before='"synchronous = FULL"',
         after='"synchronous = NORMAL"',
         test=f"{_CONTRACT}schema.py"
@@ -181,7 +181,7 @@ _QUEUE = (
     Mutant(
         name="lease-not-looked-at",
         rule="a claim is taken away only when its lease has run out",
-        path="shared/catalog/claims.py",
+        path="shared/catalog/queue/claims.py",
         before="_ACTIVE.where(ClaimRow.lease_until < db_now()).with_for_update(skip_locked=True)",
         after="_ACTIVE.with_for_update(skip_locked=True)",
         test=f"{_KILLS}::test_a_worker_that_renews_its_lease_is_left_alone[sqlite]",
@@ -190,7 +190,7 @@ _QUEUE = (
     Mutant(
         name="lease-not-extended",
         rule="to renew a lease is to extend it",
-        path="shared/catalog/claims.py",
+        path="shared/catalog/queue/claims.py",
         before="            .values(lease_until=db_now() + literal(lease_seconds))\n",
         after="            .values(lease_until=ClaimRow.lease_until)\n",
         test=f"{_KILLS}::test_a_worker_that_renews_its_lease_is_left_alone[sqlite]",
@@ -199,7 +199,7 @@ _QUEUE = (
     Mutant(
         name="renewed-though-lost",
         rule="a claim that was taken away cannot be renewed",
-        path="shared/catalog/claims.py",
+        path="shared/catalog/queue/claims.py",
         before="        if not self._database.run(lambda tx: tx.execute(extend).rowcount):\n",
         after="        if self._database.run(lambda tx: tx.execute(extend).rowcount) < 0:\n",
         test=f"{_KILLS}"
@@ -209,7 +209,7 @@ _QUEUE = (
     Mutant(
         name="lost-claim-is-nobodys",
         rule="a claim whose COMMIT lost its reply is found again by who took it",
-        path="shared/catalog/claims.py",
+        path="shared/catalog/queue/claims.py",
         before="            if claim is None or self._is_active(claim.id):\n",
         after="            if claim is None:\n",
         test="tests/faults/test_lost_commits.py"
@@ -358,7 +358,7 @@ _UPKEEP = (
     Mutant(
         name="leased-expires",
         rule="a leased version does not expire",
-        path="shared/catalog/versions.py",
+        path="shared/catalog/publishing/versions.py",
         before="    return head.union_all(tagged, _leased(collection_id))\n",
         after="    return head.union_all(tagged)\n",
         test=f"{_CONTRACT}versions.py"
@@ -368,7 +368,7 @@ _UPKEEP = (
     Mutant(
         name="tagged-expires",
         rule="a tagged version does not expire",
-        path="shared/catalog/versions.py",
+        path="shared/catalog/publishing/versions.py",
         before="    return head.union_all(tagged, _leased(collection_id))\n",
         after="    return head.union_all(_leased(collection_id))\n",
         test=f"{_CONTRACT}versions.py"
@@ -378,7 +378,7 @@ _UPKEEP = (
     Mutant(
         name="head-expires",
         rule="the head does not expire",
-        path="shared/catalog/versions.py",
+        path="shared/catalog/publishing/versions.py",
         before="    return head.union_all(tagged, _leased(collection_id))\n",
         after="    return tagged.union_all(_leased(collection_id))\n",
         test=f"{_CONTRACT}versions.py"
@@ -408,7 +408,7 @@ _UPKEEP = (
     Mutant(
         name="parts-not-compared",
         rule="a rebuild is swapped in only with the segments that it has by then",
-        path="shared/catalog/rebuild_swap.py",
+        path="shared/catalog/rebuilds/swap.py",
         before="parts != set(completion.parts):",
         after="False:",
         test="tests/integration/test_rebuilding.py"
@@ -452,7 +452,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="expired-restored",
         rule="a version that expired is not restored",
-        path="shared/catalog/lifetimes.py",
+        path="shared/catalog/publishing/lifetimes.py",
         before='    if row.state != "live":\n',
         after='    if row.state == "none":\n',
         test=f"{_CONTRACT}restoring.py"
@@ -462,7 +462,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="rewritten-restored",
         rule="a version is restored as it is, not as it was before a purge",
-        path="shared/catalog/committing.py",
+        path="shared/catalog/publishing/committing.py",
         before="    if held.manifest_sha256 != commit.restored_sha256:\n",
         after="    if not held.manifest_sha256:\n",
         test=f"{_CONTRACT}restoring.py"
@@ -472,7 +472,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="nothing-withdrawn",
         rule="a restore withdraws what came later",
-        path="shared/catalog/restoring.py",
+        path="shared/catalog/publishing/restoring.py",
         before="    tx.execute(_WITHDRAW, wanted)\n",
         after="",
         test=f"{_CONTRACT}restoring.py"
@@ -482,7 +482,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="rewrite-compares-nothing",
         rule="versions are rewritten only as they were read, and all of them",
-        path="shared/catalog/rewriting.py",
+        path="shared/catalog/publishing/rewriting.py",
         before="    if read != kept:\n",
         after="    if not read:\n",
         test=f"{_CONTRACT}rewriting.py"
@@ -492,7 +492,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="purge-leaves-text",
         rule="a purge erases the text of every revision",
-        path="shared/catalog/purging.py",
+        path="shared/catalog/publishing/purging.py",
         before="    tx.execute(update(RevisionRow)"
         ".where(RevisionRow.document_id == document_id).values(**_EMPTY))\n",
         after="",
@@ -503,7 +503,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="purge-leaves-chunks",
         rule="a purge erases the chunks of every revision",
-        path="shared/catalog/purging.py",
+        path="shared/catalog/publishing/purging.py",
         before="    tx.execute(delete(ChunkRow).where(ChunkRow.revision_id.in_(revisions)))\n",
         after="",
         test=f"{_CONTRACT}rewriting.py"
@@ -513,7 +513,7 @@ _OLD_VERSIONS = (
     Mutant(
         name="purge-spares-merges",
         rule="a purge ends merges that may have copied the document",
-        path="shared/catalog/purging.py",
+        path="shared/catalog/publishing/purging.py",
         before="    _revoke_others(tx, attempt)\n",
         after="",
         test="tests/integration/test_purge.py"
@@ -526,7 +526,7 @@ _CLAIMING = (
     Mutant(
         name="no-halves",
         rule="suspects are claimed in halves",
-        path="shared/catalog/blaming.py",
+        path="shared/catalog/queue/blaming.py",
         before="        suspects=(len(held) + 1) // 2,\n",
         after="        suspects=len(held),\n",
         test=f"{_CONTRACT}suspects.py"
@@ -536,7 +536,7 @@ _CLAIMING = (
     Mutant(
         name="crowd-charged",
         rule="only a document that was alone is charged with the end of its worker",
-        path="shared/catalog/blaming.py",
+        path="shared/catalog/queue/blaming.py",
         before="    if alone and len(held) == 1:\n",
         after="    if held:\n",
         test=f"{_CONTRACT}suspects.py::test_a_crowd_is_never_charged[sqlite]",
@@ -545,7 +545,7 @@ _CLAIMING = (
     Mutant(
         name="charged-within-another",
         rule="a document is not alone if its worker held another claim",
-        path="shared/catalog/blaming.py",
+        path="shared/catalog/queue/blaming.py",
         before="    if claim.documents != 1 or claim.within is not None:\n",
         after="    if claim.documents != 1:\n",
         test=f"{_CONTRACT}suspects.py"
@@ -555,7 +555,7 @@ _CLAIMING = (
     Mutant(
         name="suspects-first",
         rule="after a claim of suspects, others of the lane have their turn",
-        path="shared/catalog/claiming.py",
+        path="shared/catalog/queue/claiming.py",
         before='    if not busy and tx.scalar(_LAST_CLOSED_BY) != "suspect":\n',
         after="    if not busy:\n",
         test=f"{_CONTRACT}suspects.py"
@@ -566,7 +566,7 @@ _CLAIMING = (
     Mutant(
         name="no-turns",
         rule="what another producer sends does not wait for a backlog",
-        path="shared/catalog/claiming.py",
+        path="shared/catalog/queue/claiming.py",
         before="    .order_by(RevisionRow.lane, RevisionRow.turn, RevisionRow.id)\n",
         after="    .order_by(RevisionRow.lane, RevisionRow.id)\n",
         test=f"{_CONTRACT}fairness.py"
@@ -577,7 +577,7 @@ _CLAIMING = (
     Mutant(
         name="no-virtual-time",
         rule="a producer that was idle gets no credit",
-        path="shared/catalog/flows.py",
+        path="shared/catalog/queue/flows.py",
         before=".values(finish=_VIRTUAL + _cost)",
         after=".values(finish=_cost)",
         test=f"{_CONTRACT}fairness.py::test_a_producer_that_was_idle_gets_no_credit[sqlite]",
@@ -586,7 +586,7 @@ _CLAIMING = (
     Mutant(
         name="cancelled-version-counts",
         rule="an external version that was cancelled can be sent again",
-        path="shared/catalog/cancelling.py",
+        path="shared/catalog/inbox/cancelling.py",
         before='        tx.execute(_TURN_BACK_EXTERNAL_VERSIONS, {"ids": page, "job": job_id})\n',
         after="        assert page\n",
         test=f"{_CONTRACT}cancel.py"
@@ -599,7 +599,7 @@ _DEAD_LETTERS = (
     Mutant(
         name="replay-not-remembered",
         rule="a message that was replayed is remembered in the transaction that accepts it",
-        path="shared/catalog/dead_letters.py",
+        path="shared/catalog/dead_letters/dead_letters.py",
         before='    tx.execute(_REPLAYED, {"one": name.number, "job": receipt.job_id})\n',
         after="",
         test=f"{_CONTRACT}dead_letters.py::test_a_message_replayed_again_is_left_alone[sqlite]",
@@ -608,7 +608,7 @@ _DEAD_LETTERS = (
     Mutant(
         name="replay-over-newer",
         rule="a failed document that a newer revision overtook is not indexed when it is replayed",
-        path="shared/catalog/reviving.py",
+        path="shared/catalog/inbox/reviving.py",
         before="    if row.overtaken:\n",
         after="    if row.overtaken is None:\n",
         test=f"{_CONTRACT}dead_letters.py"

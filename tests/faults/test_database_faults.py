@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from shared.catalog import database as database_module
+from shared.catalog.engine import database as database_module
 from shared.domain import Chunking, ChunkingMode
 from shared.errors import CatalogUnavailable, Retryable
 from shared.indexing.turns import index_next

@@ -11,7 +11,8 @@ import pytest
 from alembic import command
 from sqlalchemy import func, insert, inspect, select
 
-from shared.catalog import Database, SqlDump, migrating
+from shared.catalog import Database, SqlDump
+from shared.catalog.engine import migrating
 from shared.catalog.tables import (
     AttemptRow,
     ChoreRow,

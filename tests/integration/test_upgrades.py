@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.catalog.migrating import known
+from shared.catalog.engine.migrating import known
 from shared.domain import Hit, State
 from shared.filters.text_form import read_text
 from shared.searching.queries import SearchRequest

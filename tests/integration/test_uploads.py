@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.catalog import SqlParsing
-from shared.catalog.discarding import SqlDiscards
+from shared.catalog.collections.discarding import SqlDiscards
 from shared.domain import (
     Amendment,
     Chunking,

@@ -267,11 +267,11 @@ def test_readiness_names_what_is_missing_and_turns_when_warm(tmp_path: Path) -> 
         installation.app.extensions["background"].start()
         warm = threading.Event()
         for _ in range(200):
-            if client.get("/readyz").status_code == 200:
+            alive = body_of(client.get("/api/v1/status"))["processes"]
+            if alive and client.get("/readyz").status_code == 200:
                 break
             warm.wait(0.02)
         ready = body_of(client.get("/readyz"))
-        alive = body_of(client.get("/api/v1/status"))["processes"]
 
     assert client.get("/livez").status_code == 200
     assert cold.status_code == 503

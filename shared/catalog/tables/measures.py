@@ -27,4 +27,4 @@ class ReadingRow(Row):
     """Time over the time between two readings: of several upkeep processes one takes each."""
     at: Mapped[float]
     detail: Mapped[str]
-    """JSON of the reading; see `shared/catalog/history.py`."""
+    """JSON of the reading; see `shared/catalog/upkeep/history.py`."""

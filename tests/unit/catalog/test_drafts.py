@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import pytest
 
-from shared.catalog.drafts import pack, rejection
+from shared.catalog.inbox.drafts import pack, rejection
 from shared.domain import NewDocument, RevisionKind, Submission
 from shared.errors import CollectionNotFound, InvalidDocument
 

@@ -1,6 +1,6 @@
 """Ids made by the program."""
 
-from shared.catalog.identity import new_id
+from shared.catalog.engine.identity import new_id
 
 
 def test_ids_are_32_hex_digits_that_never_repeat_and_sort_by_time() -> None:

@@ -1,7 +1,7 @@
 """Metadata fields of revisions, to filter searches by.
 
 Only adds, and with defaults, so that processes of the earlier code run on while this happens.
-What they write meanwhile is not `filterable` yet; see `shared/catalog/fields.py`.
+What they write meanwhile is not `filterable` yet; see `shared/catalog/content/fields.py`.
 """
 
 import sqlalchemy as sa

@@ -1,0 +1,1 @@
+"""Collections, their spaces, their names."""

@@ -1,0 +1,1 @@
+"""What versions hold: documents, their metadata, what searches and maps read."""

@@ -1,0 +1,1 @@
+"""What failed or was refused."""

@@ -1,0 +1,1 @@
+"""Files: accepted, parsed, kept."""

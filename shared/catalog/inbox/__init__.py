@@ -1,0 +1,1 @@
+"""How changes are accepted: from a submission to revisions that wait."""

@@ -1,0 +1,1 @@
+"""How versions come to be, are kept, compared, restored and erased from."""

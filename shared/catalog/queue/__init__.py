@@ -1,0 +1,1 @@
+"""How revisions are worked on: claims under a lease, in a fair order."""

@@ -1,0 +1,1 @@
+"""How the installation is, and what is done so that it stays so."""
