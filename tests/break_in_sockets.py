@@ -5,9 +5,9 @@ Against the real server, `python -m web` under gunicorn.
 
 import os
 import re
+import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +18,7 @@ from shared.access.making import create_key
 from shared.catalog import Database, SqlCollections, SqlKeys
 from shared.domain import LOCAL, Chunking, Metric, Scope, SpaceDraft
 from tests.break_in import Attempt
+from tests.command_line import Forked
 from tests.fakes.encoder import HashEncoder
 from tests.running import free_port
 from tests.unit.web.installation import KEY
@@ -271,21 +272,21 @@ def _server(folder: Path) -> Iterator[int]:
         "LAMINA_LOG_LEVEL": "ERROR",
     }
     with (folder / "web.log").open("wb") as log:
-        command = [sys.executable, "-m", "web"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        streams = (log.fileno(), log.fileno(), log.fileno())
+        process = Forked(["web"], environment=environment, folder=ROOT, streams=streams)
     try:
         _wait(process, port)
         yield port
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.wait(20)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+def _wait(process: Forked, port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -37,16 +37,27 @@ _ON_BOTH_DATABASES = (
 """Where the database matters most; elsewhere PostgreSQL's turn is a slow test."""
 
 
-_ONE_LAMINA = "tests/e2e"
+_SHARING = {
+    "a Lamina": ("tests/e2e/",),
+    "a RabbitMQ": (
+        "tests/faults/test_message_faults.py",
+        "tests/integration/test_amqp_",
+        "tests/integration/test_backpressure.py",
+        "tests/integration/test_replies.py",
+        "tests/integration/test_web_jobs.py",
+    ),
+}
+"""Tests whose server takes longer to start than most of them take."""
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """One process runs the tests of a file, and those of all files that share a whole Lamina."""
+    """One process runs the tests of a file, and those of all files that share a server."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        folder = file.rpartition("/")[0]
-        return folder if folder == _ONE_LAMINA else file
+        for shared, files in _SHARING.items():
+            if nodeid.startswith(files):
+                return shared
+        return nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, whose own groups need an older pytest

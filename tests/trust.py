@@ -1,7 +1,12 @@
 """Checks, repairs and purges in a small world: what they need, and what must stay the same."""
 
-from collections.abc import Callable, Mapping
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -110,6 +115,23 @@ def live_a_little(world: World) -> None:
     assert merge_next(world.upkeep())
     put(world, 3, text="changed")
     put(world, 50, 51)
+
+
+@contextmanager
+def lived_world(folder: Path) -> Iterator[World]:
+    """Open, in *folder*, a world that has lived a little: a copy of one that all tests share."""
+    shutil.copytree(_lived(), folder, dirs_exist_ok=True)
+    with World.open(folder) as opened:
+        yield opened
+
+
+@cache
+def _lived() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="lamina-lived-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with World.open(folder) as opened:
+        live_a_little(opened)
+    return folder
 
 
 @dataclass(frozen=True, slots=True)

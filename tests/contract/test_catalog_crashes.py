@@ -3,8 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -13,34 +11,9 @@ from sqlalchemy import Engine, event
 from shared.catalog import Database
 from shared.domain import Collection, State
 from shared.errors import CatalogUnavailable, CommitUnknown
+from tests.command_line import run_module
 from tests.contract.catalogs import Catalog, put, puts
 from tests.postgres import Postgres, running_postgres
-
-ROOT = Path(__file__).resolve().parents[2]
-
-PUBLISHER = textwrap.dedent("""
-    import os, signal, sys
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-    from tests.contract.catalogs import Catalog
-
-    url, fatal = sys.argv[1], int(sys.argv[2])
-    catalog = Catalog(url)
-    claim = catalog.must_claim("host:dead", max_documents=3)
-    attempt = catalog.register(claim, "host:dead")
-    commit = catalog.fit(claim, attempt)
-    left = fatal
-
-    @event.listens_for(Engine, "after_cursor_execute")
-    def die(*_):
-        global left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    catalog.publications.commit(commit)
-    print("survived", fatal - left, flush=True)
-""")
 
 
 @pytest.fixture(autouse=True)
@@ -48,17 +21,9 @@ def collection(catalog: Catalog) -> Collection:
     return catalog.collection()
 
 
-def publish_in_a_process(url: str, fatal: int) -> subprocess.CompletedProcess[str]:
+def publish_in_a_process(url: str, fatal: int) -> "subprocess.CompletedProcess[str]":
     """Publish three documents in a new process that dies after its *fatal*-th statement."""
-    return subprocess.run(
-        [sys.executable, "-c", PUBLISHER, url, str(fatal)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_module("tests.contract.dying_publisher", url, str(fatal))
 
 
 @pytest.mark.parametrize("fatal", [2, 6, 10, 13])

@@ -25,7 +25,7 @@ from tests.trust import (
     checker_of,
     examine,
     flip,
-    live_a_little,
+    lived_world,
     manifest_of,
     manifest_path,
     mend,
@@ -43,8 +43,7 @@ OLD = 7
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World.open(tmp_path) as opened:
-        live_a_little(opened)
+    with lived_world(tmp_path) as opened:
         yield opened
 
 
@@ -216,8 +215,8 @@ def policy_of(world: World, version: int) -> Policy:
     ("policy", "harm"),
     [
         (Policy.HNSW, "flipped"),
-        (Policy.HNSW, "truncated"),
-        (Policy.HNSW, "missing"),
+        pytest.param(Policy.HNSW, "truncated", marks=pytest.mark.slow),
+        pytest.param(Policy.HNSW, "missing", marks=pytest.mark.slow),
         (Policy.SQ8, "flipped"),
     ],
 )

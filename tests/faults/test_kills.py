@@ -1,8 +1,6 @@
 """Faults 4, 13, 21 and 28: processes that die or stand still where others must not notice."""
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,11 +20,12 @@ from shared.searching.search import SearchRequest, search
 from shared.trust.checking import scrub_next
 from shared.upkeep.garbage import collect
 from shared.upkeep.merging import merge_next, relay_next
+from tests.command_line import run_module
 from tests.faults import accept_child
 from tests.faults.accounts import Account
 from tests.faults.crowd import Crowd
 from tests.faults.test_crash_points import die_at
-from tests.faults.test_writers import ROOT, start_child, wait_until_stopped
+from tests.faults.test_writers import start_child, wait_until_stopped
 from tests.integration.test_web_process import call, wait_until_alive, web_process
 from tests.keeping import database_of, keeper_of, let_hours_pass
 from tests.refusals import refused
@@ -50,15 +49,8 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 def accept_and_die(world: World, url: str, statement: int, key: str) -> int:
     """Let another process accept and die; return its exit code."""
-    command = [sys.executable, "-m", "tests.faults.accept_child"]
-    done = subprocess.run(
-        [*command, str(world.folder), url, str(statement), key],
-        cwd=ROOT,
-        check=False,
-        timeout=60,
-        capture_output=True,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+    done = run_module("tests.faults.accept_child", str(world.folder), url, str(statement), key)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 
 

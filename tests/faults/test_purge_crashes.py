@@ -17,7 +17,7 @@ from tests.trust import (
     assert_same,
     examine,
     flip,
-    live_a_little,
+    lived_world,
     manifest_of,
     mend,
     purger_of,
@@ -32,8 +32,7 @@ POINTS = ("rewrite.written", "rewrite.committed")
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with World.open(tmp_path) as opened:
-        live_a_little(opened)
+    with lived_world(tmp_path) as opened:
         yield opened
 
 

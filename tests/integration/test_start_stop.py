@@ -44,7 +44,9 @@ def test_every_role_runs(lamina: RunningLamina) -> None:
     assert all(lamina.pids(role) for role in roles)
 
 
-@pytest.mark.parametrize("role", ["index", "upkeep", "intake", "broker", "web"])
+@pytest.mark.parametrize(
+    "role", ["index", "upkeep", "intake", "broker", pytest.param("web", marks=pytest.mark.slow)]
+)
 def test_a_killed_process_is_started_again(lamina: RunningLamina, role: str) -> None:
     killed = lamina.kill(role)
 

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import pytest
 from shared.catalog import Database, SqlCollections
 from shared.domain import Chunking, Metric, SpaceDraft
 from shared.settings import Settings
+from tests.command_line import Forked, run_module
 from tests.fakes.encoder import HashEncoder
 from web.serve import gunicorn_options
 
@@ -37,9 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def web_process(
-    folder: Path, **environment: str
-) -> Iterator[tuple[subprocess.Popen[bytes], int, BinaryIO]]:
+def web_process(folder: Path, **environment: str) -> Iterator[tuple[Forked, int, BinaryIO]]:
     """Run `python -m web` on a free port until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,12 +45,12 @@ def web_process(
     lifeline = os.fdopen(writing, "wb")
     env = os.environ | environment | {"LAMINA_DATA_DIR": str(folder), "LAMINA_PORT": str(port)}
     with (folder / "web.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "web", "--parent-fd", str(reading)],
-            cwd=ROOT,
-            env=env,
-            stderr=log,
-            pass_fds=[reading],
+        process = Forked(
+            ["web", "--parent-fd", str(reading)],
+            environment=env,
+            folder=ROOT,
+            streams=(log.fileno(), log.fileno(), log.fileno()),
+            keep=[reading],
         )
     os.close(reading)
     try:
@@ -62,11 +59,11 @@ def web_process(
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait()
+        process.wait(timeout=20)
         lifeline.close()
 
 
-def wait_until_alive(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_alive(port: int, process: Forked) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -120,18 +117,12 @@ def test_the_web_process_ends_when_its_supervisor_does(folder: Path) -> None:
 
 
 def test_an_exposed_process_without_a_key_says_what_is_missing(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "web"],
-        cwd=ROOT,
-        env=os.environ | {"LAMINA_HOST": "0.0.0.0", "LAMINA_DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    environment = os.environ | {"LAMINA_HOST": "0.0.0.0", "LAMINA_DATA_DIR": str(tmp_path)}
+    done = run_module("web", environment=environment)
 
     assert done.returncode == 2
-    assert b"LAMINA_ADMIN_KEY" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "LAMINA_ADMIN_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_gunicorn_loads_nothing_before_the_fork_and_listens_where_it_is_told() -> None:

@@ -1,15 +1,14 @@
 """The web process on a catalog that is older or newer than its program (fault 24)."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from shared import exits
 from shared.catalog import Database
-from tests.integration.test_web_process import ROOT, call, folder, web_process
+from tests.command_line import run_module
+from tests.integration.test_web_process import call, folder, web_process
 from tests.integration.test_worker_endings import come_from_the_future
 from tests.worker_process import wait_until
 
@@ -54,15 +53,8 @@ def test_it_refuses_to_start_on_a_catalog_that_is_too_new(folder: Path) -> None:
     database = catalog_of(folder)
     come_from_the_future(database, oldest_program=9999)
     database.close()
-    done = subprocess.run(
-        [sys.executable, "-m", "web"],
-        cwd=ROOT,
-        env=os.environ | {"LAMINA_DATA_DIR": str(folder)},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_module("web", environment=os.environ | {"LAMINA_DATA_DIR": str(folder)})
 
     assert done.returncode == exits.CONFIGURATION
-    assert b"install the newer one" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "install the newer one" in done.stderr
+    assert "Traceback" not in done.stderr
