@@ -35,7 +35,7 @@ def submit(inbox: Inbox, bell: Bell, submission: Submission) -> Receipt:
         CollectionNotFound, KeyReused, DocumentNotFound: refused; nothing was changed.
     """
     with tracing.stage("accept", documents=len(submission.documents)):
-        receipt = inbox.accept(_traced(submission))
+        receipt = inbox.accept(traced(submission))
     _log.info(
         "accepted",
         job=receipt.job_id,
@@ -48,8 +48,8 @@ def submit(inbox: Inbox, bell: Bell, submission: Submission) -> Receipt:
     return receipt
 
 
-def _traced(submission: Submission) -> Submission:
-    """Have the job know the trace that it belongs to."""
+def traced(submission: Submission) -> Submission:
+    """Have the job know the trace that it belongs to, if there is one."""
     here = tracing.carried()
     if here is None:
         return submission

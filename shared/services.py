@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -44,11 +44,12 @@ from shared.catalog import (
 )
 from shared.collecting import create_collection
 from shared.dead_letters import DeadLetterOffice
-from shared.domain import DocumentLimits
+from shared.domain import DocumentLimits, Rebuild
 from shared.domain.filters import FilterLimits
 from shared.encoder import ModelStore
 from shared.errors import CollectionExists, CollectionNotFound, ConfigurationError
 from shared.files import FileLimits, FolderBlobs, Pen, clean_name, sniff
+from shared.gauge import Gauge
 from shared.index import FORMAT, choose, cluster, open_store, restyle
 from shared.indexing.bench import Bench
 from shared.indexing.pace import Backoff, Pace
@@ -96,6 +97,7 @@ from shared.posting import HttpPoster
 from shared.projecting.atlas import Atlas
 from shared.projecting.mapping import Studio
 from shared.queue import BrokerMessages, CeleryBell
+from shared.rebuilding.standing import under_way
 from shared.sampling import Sampler
 from shared.searching.batching import QueryBatcher
 from shared.searching.narrowing import Narrowing
@@ -153,10 +155,14 @@ class Services:
     parsing: Parsing
     leftovers: Leftovers
     blobs: Blobs
+    spool: Room
+    """Where files wait to be read."""
     claims: Claims
     publications: Publications
     rebuilds: Rebuilds
     renditions: Renditions
+    rebuilding: Gauge[Sequence[Rebuild]]
+    """Rebuilds under way; costly to look at, so never more often than that is worth."""
     reading: Reading
     records: Records
     dead_letters: DeadLetters
@@ -172,6 +178,7 @@ class Services:
     store: IndexStore
     files: IndexFiles
     room: Room
+    """Where segments lie."""
     waiting: Waiting
     forecast: Forecast
     backlog: Backlog
@@ -201,6 +208,16 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def open_encoders(settings: Settings, *, device: str = "cpu") -> Encoders:
+    """Return the installed models, to run on *device*."""
+    return ModelStore(
+        settings.data_dir / "models",
+        pass_tokens=settings.encoding.pass_tokens,
+        loaded=settings.encoding.loaded,
+        device=device,
+    )
+
+
 def open_services(
     settings: Settings, *, encoders: Encoders | None = None, bell: Bell | None = None
 ) -> Services:
@@ -216,16 +233,14 @@ def open_services(
     reading = SqlReading(database)
     records = SqlRecords(database)
     store = open_store(settings)
-    encoders = encoders or ModelStore(
-        settings.data_dir / "models",
-        pass_tokens=settings.encoding.pass_tokens,
-        loaded=settings.encoding.loaded,
-    )
+    encoders = encoders or open_encoders(settings)
     queries = QueryBatcher(encoders, patience_seconds=settings.reader.query_seconds)
     matching = SqlMatching(database)
     versions, chores = SqlVersions(database), SqlChores(database)
     roster, waiting = SqlRoster(database), SqlWaiting(database)
     room = Room(store, settings.storage.min_free_bytes)
+    rebuilds, renditions = SqlRebuilds(database), SqlRenditions(database)
+    blobs = FolderBlobs(settings.data_dir / "uploads")
     forecast = Forecast(waiting, roster)
     recall = RecallSampler(chores, share=settings.reader.recall_share)
     tally = Tally()
@@ -263,11 +278,13 @@ def open_services(
         uploads=SqlUploads(database),
         parsing=SqlParsing(database),
         leftovers=SqlLeftovers(database),
-        blobs=FolderBlobs(settings.data_dir / "uploads"),
+        blobs=blobs,
+        spool=Room(blobs, settings.storage.min_free_bytes),
         claims=SqlClaims(database),
         publications=SqlPublications(database),
-        rebuilds=SqlRebuilds(database),
-        renditions=SqlRenditions(database),
+        rebuilds=rebuilds,
+        renditions=renditions,
+        rebuilding=Gauge(partial(under_way, renditions, rebuilds)),
         reading=reading,
         records=records,
         dead_letters=SqlDeadLetters(database, kept_bytes=limits.rejected_bytes),
@@ -540,7 +557,7 @@ def open_depot(services: Services) -> Depot:
     return Depot(
         uploads=services.uploads,
         blobs=services.blobs,
-        room=services.room,
+        rooms=(services.spool, services.room),
         backlog=services.backlog,
         sniff=sniff,
         clean_name=partial(clean_name, most=settings.limits.id_characters),
@@ -555,7 +572,7 @@ def open_mill(services: Services) -> Mill:
         parsing=services.parsing,
         blobs=services.blobs,
         reader=Pen(file_limits(services.settings)),
-        room=services.room,
+        rooms=(services.spool, services.room),
         backlog=services.backlog,
         bell=services.bell,
         limits=services.limits,
@@ -564,6 +581,7 @@ def open_mill(services: Services) -> Mill:
         lease_seconds=files.lease_seconds,
         max_attempts=files.attempts,
         retry_seconds=files.retry_seconds,
+        tally=services.tally,
     )
 
 

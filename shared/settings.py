@@ -191,6 +191,10 @@ class EncodingSettings(_Group):
     workers: PositiveInt = Field(default_factory=lambda: os.cpu_count() or 1)
     """Index worker processes that the supervisor starts; by default one a core."""
 
+    device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+    """Where index workers run the model: `cpu`, or `cuda` (`cuda:1`, …) where torch was installed
+    for it. Searches encode their few words on the CPU."""
+
     pass_tokens: PositiveInt = 2000
     """Tokens of one forward pass, padding included; small beats large on a CPU."""
 
@@ -346,8 +350,8 @@ class EventSettings(_Group):
     """How long events are kept, days: a stream can be taken up again where it ended so late."""
 
     streams: PositiveInt = 8
-    """Streams of events that one web process serves at once, each in a thread of its own; more
-    are answered 503."""
+    """Streams of events that one web process serves at once, to pages and programs together, each
+    in a thread of its own; more are answered 503, and pages ask every so often instead."""
 
     stream_seconds: PositiveFloat = 30.0
     """How long one stream lasts, seconds; clients then take it up again by themselves."""
@@ -436,6 +440,10 @@ class FileSettings(_Group):
 
     retry_seconds: PositiveFloat = 5.0
     """How long a file waits that could not be parsed just now, by no fault of its own."""
+
+    failed_days: Annotated[float, Field(ge=0)] = 3.0
+    """How long the bytes of a file that could not be read are kept, days: until then it can be
+    retried."""
 
     draft_hours: PositiveFloat = 2.0
     """How long files are kept on the page *Add* that were looked at and not added, hours."""

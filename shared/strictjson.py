@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections import Counter
 from itertools import islice
 from typing import NoReturn, cast
@@ -44,6 +45,11 @@ def loads(raw: bytes, *, most_values: int | None = None) -> Json:
         )
     except RecursionError:
         raise TooDeep("is nested too deeply") from None
+    except ValueError as error:
+        if "integer string conversion" not in str(error):
+            raise
+        most_digits = sys.get_int_max_str_digits()
+        raise ValueError(f"a whole number has more than {most_digits:,} digits") from None
     return cast("Json", value)
 
 

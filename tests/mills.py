@@ -51,7 +51,7 @@ def depot_of(world: World) -> Depot:
     return Depot(
         uploads=uploads_of(world),
         blobs=blobs_of(world),
-        room=world.bench.room,
+        rooms=(world.bench.room,),
         backlog=world.backlog,
         sniff=sniff,
         clean_name=partial(clean_name, most=512),
@@ -70,7 +70,7 @@ def mill_of(
         parsing=parsing or SqlParsing(database_of(world)),
         blobs=blobs_of(world),
         reader=pen(limits),
-        room=world.bench.room,
+        rooms=(world.bench.room,),
         backlog=world.backlog,
         bell=world.bell,
         limits=LIMITS,

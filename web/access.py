@@ -8,7 +8,7 @@ would answer for a name nobody took, and so do jobs and receipts of it. What a k
 do is refused with 403, which says what is missing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -108,6 +108,8 @@ NEEDS: dict[str, Need] = {
     "job_pages.index": search(),
     "job_pages.show": search(),
     "job_pages.progress": search(),
+    # Beside it, each part asked for needs what the route of that part needs.
+    "live.notices": search(),
     "collection_pages.index": search(),
     "collection_pages.show": search(),
     "document_pages.index": search(),
@@ -335,42 +337,56 @@ def gathered(
     return sorted(found, key=order)[:limit]
 
 
-def _check() -> None:
-    """Refuse whoever may not do what the route does.
+def admit(endpoint: str | None, rule: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Let whoever asks in to a route, or refuse them.
+
+    Args:
+        endpoint: the route.
+        rule: of its addresses, with the names of its arguments.
+        arguments: what the address says for them.
+
+    Returns:
+        The arguments, with the collection's own name for an alias.
 
     Raises:
-        CollectionNotFound, Forbidden
+        CollectionNotFound, JobNotFound: it is not there for them.
+        Forbidden: the key is not for this.
     """
-    need = need_of(request.endpoint)
+    need, meant = need_of(endpoint), dict(arguments)
     if g.caller is None or need.scope is None:
-        return
-    if request.routing_exception is not None:  # no such address, or a method it does not have
-        return
-    if (name := _collection_in_address()) is not None:
-        meant = require(need.scope, name)
-        if meant != name:
-            cast("dict[str, str]", request.view_args)["name"] = meant
+        return meant
+    if "/collections/<name>" in rule:
+        meant["name"] = require(need.scope, arguments["name"])
+    elif "job_id" in arguments and not caller().unbound:
+        require(need.scope, _collection_of_job(arguments["job_id"]))
     elif not caller().may(need.scope):
         raise _forbidden(need.scope)
     if need.unbound:
         require_unbound()
+    return meant
 
 
-def _collection_in_address() -> str | None:
-    """Return the collection that the address names, itself or by a job.
+def _check() -> None:
+    """Refuse whoever may not do what the route does.
+
+    Raises:
+        CollectionNotFound, JobNotFound, Forbidden
+    """
+    if request.routing_exception is not None:  # no such address, or a method it does not have
+        return
+    request.view_args = admit(request.endpoint, str(request.url_rule), request.view_args or {})
+
+
+def _collection_of_job(job_id: str) -> str:
+    """Return the collection of a job.
 
     Raises:
         JobNotFound: there is no such job, or not for whoever asks.
     """
-    arguments = request.view_args or {}
-    if "/collections/<name>" in str(request.url_rule):
-        return cast("str", arguments["name"])
-    if "job_id" in arguments and not caller().unbound:
-        job = services().records.job(arguments["job_id"], issues=0)
-        if not caller().sees(job.collection):
-            raise JobNotFound(f"There is no job {job.id!r}.")
-        return job.collection
-    return None
+    job = services().records.job(job_id, issues=0)
+    if not caller().sees(job.collection):
+        raise JobNotFound(f"There is no job {job.id!r}.")
+    return job.collection
 
 
 def _forbidden(scope: Scope) -> Forbidden:

@@ -14,6 +14,8 @@ from web.marking import marked
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIBI = 1024
 _SECOND_MS = 1000
+_OPENING_CHARACTERS = 80
+_LOOKED_AT = 1000
 
 STATE_WORDS = {
     State.PENDING: "waiting",
@@ -72,9 +74,14 @@ def size(count: int) -> str:
     value = float(count)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if value < _KIBI:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+            return f"{_digits(value, 0 if unit == 'bytes' else 100)} {unit}"
         value /= _KIBI
-    return f"{value:.1f} TiB"
+    return f"{_digits(value, 100)} TiB"
+
+
+def _digits(value: float, whole_from: float) -> str:
+    """Return a number with one decimal, and without from *whole_from* on."""
+    return f"{value:.1f}" if value < whole_from else f"{value:.0f}"
 
 
 def span(start: float | None, end: float | None) -> str:
@@ -88,7 +95,24 @@ def duration(seconds: float) -> str:
     """Return how long something took."""
     if seconds < 1:
         return f"{_SECOND_MS * seconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 2 * _MINUTE else about(seconds)
+    return f"{_digits(seconds, 10)} s" if seconds < 2 * _MINUTE else about(seconds)
+
+
+def called(title: str, text: str, document_id: str) -> str:
+    """Return what to call a document: by its title, else by its first words, else by its id."""
+    return title.strip() or _opening(text) or document_id
+
+
+def _opening(text: str) -> str:
+    """Return the first words of a text, on one line."""
+    words = " ".join(text[:_LOOKED_AT].split())
+    if len(words) <= _OPENING_CHARACTERS:
+        return words
+    cut = words[:_OPENING_CHARACTERS]
+    whole = cut.rpartition(" ")[0]
+    # Some scripts have no spaces, and a word may be as long as it likes.
+    shown = whole if len(whole) > _OPENING_CHARACTERS // 2 else cut
+    return f"{shown.rstrip(' ,;:.-')}\N{HORIZONTAL ELLIPSIS}"
 
 
 def score(value: float, metric: Metric) -> str:
@@ -142,5 +166,6 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update((one.__name__, one) for one in _FILTERS)
     app.jinja_env.globals["state_words"] = STATE_WORDS
     app.jinja_env.globals["marked"] = marked
+    app.jinja_env.globals["called"] = called
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

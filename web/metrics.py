@@ -49,6 +49,9 @@ class Exposition:
             dead_letters=services.dead_letters,
             collections=services.collections,
             files=services.files,
+            spool=services.blobs,
+            renditions=services.renditions,
+            rebuilds=services.rebuilds,
             messages=services.messages,
             most_collections=services.settings.metrics.collections,
         )

@@ -7,13 +7,12 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, render_template, request
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException, default_exceptions
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from shared import errors
-from shared.domain.names import NAMES_IN_WORDS
 from shared.errors import Fault, InvalidRequest, LaminaError, Overloaded, Retryable
+from web import words
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +66,7 @@ STATUS: dict[type[LaminaError], HTTPStatus] = {
 RETRY_AFTER_SECONDS = 1
 MACHINE_PATHS = ("/api/", "/openapi/", "/livez", "/readyz", "/version", "/metrics")
 """Addresses that programs read: their errors are problem details, never pages."""
+_JSON = ("application/problem+json", "application/json")
 
 
 def slug(name: str) -> str:
@@ -82,7 +82,8 @@ def explanations() -> dict[str, tuple[str, HTTPStatus, str]]:
     }
     for code, http in default_exceptions.items():
         status = HTTPStatus(code)
-        known.setdefault(slug(http.__name__), (status.phrase, status, http.description or ""))
+        meaning = words.explained(code, http.description or "")
+        known.setdefault(slug(http.__name__), (status.phrase, status, meaning))
     return known
 
 
@@ -99,19 +100,12 @@ def refuse_invalid(error: ValidationError) -> Response:
         InvalidRequest: always.
     """
     faults = [
-        Fault(_pointer(one["loc"]), _told(one))
+        Fault(_pointer(one["loc"]), words.of_value(one))
         for one in error.errors(include_url=False, include_input=False)
     ]
     first = faults[0]
     detail = f"{first.pointer}: {first.detail}." if first.pointer else f"{first.detail}."
     raise InvalidRequest(detail, faults)
-
-
-def _told(error: ErrorDetails) -> str:
-    """Return what is wrong in words; nobody should have to read a pattern."""
-    pattern = error.get("ctx", {}).get("pattern", "")
-    message = NAMES_IN_WORDS.get(pattern.removeprefix("^").removesuffix("$"), error["msg"])
-    return message.removeprefix("Value error, ")
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:
@@ -143,9 +137,11 @@ def answer_http(error: HTTPException) -> WerkzeugResponse:
         return error.get_response()
     status = HTTPStatus(code)
     kind = default_exceptions.get(code, type(error))
-    response = _answer(slug(kind.__name__), status.phrase, status, error.description or "")
+    response = _answer(slug(kind.__name__), status.phrase, status, words.of_status(error))
     for name, value in error.get_headers():
-        if name != "Content-Type":
+        if name == "Allow":
+            response.headers[name] = ", ".join(sorted(value.split(", ")))
+        elif name != "Content-Type":
             response.headers[name] = value
     return response
 
@@ -153,11 +149,11 @@ def answer_http(error: HTTPException) -> WerkzeugResponse:
 def _answer(
     name: str, title: str, status: HTTPStatus, detail: str, faults: tuple[Fault, ...] = ()
 ) -> Response:
-    if not request.path.startswith(MACHINE_PATHS):
+    if not _for_a_program():
         page = render_template(
             "error.html", title=title, status=status, detail=detail, slug=name, faults=faults
         )
-        return Response(page, status, mimetype="text/html")
+        return Response(page, status, {"Vary": "Accept"}, mimetype="text/html")
     problem: dict[str, object] = {
         "type": f"/problems/{name}",
         "title": title,
@@ -169,3 +165,11 @@ def _answer(
         problem["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in faults]
     # Escaped, since a pointer may hold what was wrong: half of a surrogate pair.
     return Response(json.dumps(problem), status, mimetype="application/problem+json")
+
+
+def _for_a_program() -> bool:
+    """Whether whoever asks reads problem details: by the address, or because it asks for JSON."""
+    if request.path.startswith(MACHINE_PATHS):
+        return True
+    wanted = request.accept_mimetypes.best_match(("text/html", *_JSON), "text/html")
+    return wanted in _JSON

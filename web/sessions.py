@@ -20,6 +20,7 @@ from shared.settings import Settings
 from web import rates
 from web.access import is_open
 from web.context import services
+from web.streams import SSE
 
 _KEY, _MARK, _SESSION = "key", "mark", "session"
 _BY_KEY_ALONE = ("/api/", "/metrics", "/version")
@@ -122,7 +123,8 @@ def _identify() -> WerkzeugResponse | Response | None:
     g.by_session = g.caller is not None
     if g.caller is not None:
         return None
-    if request.headers.get("HX-Request"):  # a redirect would put the form inside a fragment
+    # A redirect would put the form inside a fragment, and is no stream.
+    if request.headers.get("HX-Request") or request.headers.get("Accept") == SSE:
         raise _unauthorized("The session has ended; sign in again.")
     return redirect(url_for("session.sign_in", next=request.full_path.rstrip("?")))
 

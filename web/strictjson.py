@@ -52,8 +52,17 @@ class StrictRequest(Request):
             total_content_length, content_type, filename, content_length
         )
 
-    def on_json_loading_failure(self, e: ValueError | None) -> NoReturn:
+    def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Answer 415 to another media type (*e* is None) and 400 to a malformed body."""
         if e is None:
             raise UnsupportedMediaType("Send JSON: `Content-Type: application/json`.")
-        raise BadRequest(f"The body is not valid JSON: {e}.") from e
+        raise BadRequest(self._fault(e)) from e
+
+    def _fault(self, error: ValueError) -> str:
+        if not self.get_data():
+            return "The body is empty; send a JSON object, `{}` at least."
+        if isinstance(error, UnicodeDecodeError):
+            return f"The body is not UTF-8, as JSON is: byte {error.start + 1:,} cannot be read."
+        if isinstance(error, strictjson.TooDeep):
+            return f"The body {error}."
+        return f"The body is not valid JSON: {error}."

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-_UNTRACED = "/livez,/readyz,/metrics,/static"
+_UNTRACED = r"/livez,/readyz,/metrics,/static,/live\?part="
 """What is asked for all the time and says nothing (regular expressions, in addresses)."""
 
 

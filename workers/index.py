@@ -13,11 +13,11 @@ from functools import partial
 import structlog
 
 from shared import footprint
-from shared.errors import LaminaError, OutOfSpace, Retryable
+from shared.errors import ConfigurationError, LaminaError, OutOfSpace, Retryable
 from shared.indexing.bench import Bench
 from shared.indexing.turns import index_next
 from shared.ports import Bell
-from shared.services import Services, open_bench, open_services
+from shared.services import Services, open_bench, open_encoders, open_services
 from shared.settings import Settings
 from workers import app, process
 from workers.pulse import Pulse
@@ -44,9 +44,9 @@ class Post:
 def run(settings: Settings, name: str) -> int:
     """Index until `process.stopping`; return the exit code."""
     del name
-    services = open_services(settings)
-    wait_for_catalog(services)
     encoding = settings.encoding
+    services = open_services(settings, encoders=open_encoders(settings, device=encoding.device))
+    wait_for_catalog(services)
     bench = open_bench(services, stopping=process.stopping.is_set)
     pulse = Pulse(services, "index", lambda: _usable(services, pulse))
     recycling = Recycling(encoding.memory_bytes, encoding.recycle_seconds)
@@ -135,10 +135,16 @@ def _give_up(bench: Bench) -> None:
 
 
 def _load_default(services: Services) -> None:
-    """Load the default encoder before the first document waits for it."""
+    """Load the default encoder before the first document waits for it.
+
+    Raises:
+        ConfigurationError: there is no such device as the settings name.
+    """
     try:
         card = services.encoders.card(services.settings.encoder)
         services.encoders.load(card.fingerprint)
+    except ConfigurationError:
+        raise
     except LaminaError as error:
         # Collections may use other encoders; those that use this one will say so themselves.
         _log.error("default_encoder_missing", error=str(error))

@@ -179,6 +179,7 @@ def _clear_some(services: Services) -> bool:
     return clear_away(
         open_attic(services),
         grace_seconds=retention.grace_seconds,
+        failed_seconds=files.failed_days * 86_400,
         draft_seconds=files.draft_hours * 3600,
     )
 

@@ -9,7 +9,8 @@ import typer
 from shared.cli import configuration
 from shared.cli.options import AsJson
 from shared.cli.progress import bar
-from shared.cli.terminal import Exit, answer, answer_json, answer_table, counted, failures, say
+from shared.cli.terminal import Exit, answer, answer_json, answer_table, failures, say
+from shared.waiting.words import counted
 
 if TYPE_CHECKING:
     from shared.domain import CheckReport, Collection, RepairReport

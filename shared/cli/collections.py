@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import configuration
-from shared.cli.options import AsJson
+from shared.cli.options import AsJson, MaxTokens, Overlap
 from shared.cli.terminal import (
     Exit,
     Failure,
@@ -16,10 +16,10 @@ from shared.cli.terminal import (
     answer_json,
     answer_table,
     bytes_in_words,
-    counted,
     failures,
 )
 from shared.client.replies import Body, CollectionDetailReply, CollectionReply
+from shared.waiting.words import counted
 
 _UNITS = {
     "": 1,
@@ -73,12 +73,8 @@ def create_collection(
     chunking: Annotated[
         ChunkingName, typer.Option(help="Cut long texts into passages, or cut them off.")
     ] = ChunkingName.PASSAGES,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=8, help="Tokens of a passage; by default all that fit.")
-    ] = None,
-    overlap: Annotated[
-        int | None, typer.Option(min=0, help="Tokens that two passages share.")
-    ] = None,
+    max_tokens: MaxTokens = None,
+    overlap: Overlap = None,
     json: AsJson = False,
 ) -> None:
     r"""Create a collection.

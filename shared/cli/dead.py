@@ -16,13 +16,13 @@ from shared.cli.terminal import (
     answer_json,
     answer_table,
     confirm,
-    counted,
     failures,
     say,
     states_in_words,
 )
 from shared.client import Client
 from shared.client.replies import Body, DeadLetterReply, ReplayReply
+from shared.waiting.words import counted
 
 _PAGE = 1000  # the most that one request takes
 _REPLAYED_AT_ONCE = 200

@@ -12,10 +12,10 @@ from shared.cli.terminal import (
     answer_table,
     bytes_in_words,
     confirm,
-    counted,
     failures,
 )
 from shared.client.replies import Body
+from shared.waiting.words import counted
 
 Name = Annotated[str, typer.Argument(help="Which one.")]
 

@@ -15,12 +15,12 @@ from shared.cli.terminal import (
     answer_json,
     answer_table,
     confirm,
-    counted,
     failures,
 )
 from shared.client import Client
 from shared.client.replies import Body, DocumentLineReply, DocumentReply
 from shared.domain import State
+from shared.waiting.words import counted
 
 _PAGE = 1000  # the most that one request takes
 

@@ -62,3 +62,9 @@ def export(
                 f"{file}: {done.documents:,} documents and {done.vectors:,} vectors of version "
                 f"{done.version} of {done.collection}, {bytes_in_words(done.bytes)}"
             )
+            if done.originals:
+                answer(
+                    f"The files that {done.originals:,} of them were read from are not in it, only "
+                    "their names and where in them each passage stands. `lamina backup save` takes "
+                    "the files as well."
+                )

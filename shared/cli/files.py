@@ -22,12 +22,12 @@ from shared.cli.terminal import (
     answer_table,
     bytes_in_words,
     complain,
-    counted,
     failures,
     states_in_words,
 )
 from shared.client import Client, Refused, Unreachable
 from shared.client.replies import FileReply, FilesAcceptedReply, JobReply
+from shared.waiting.words import counted
 
 JSON_LINES = frozenset({".jsonl", ".ndjson", ".json", ".gz"})
 """Endings of what `lamina add` reads itself, line by line; all else is read by Lamina."""

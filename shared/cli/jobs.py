@@ -122,24 +122,33 @@ def retry_job(
     document: Annotated[
         list[str] | None, typer.Option(help="Only the document with this id; again for more.")
     ] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="Only the file with this name; again for more.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    r"""Put the documents of a job that failed back into the queue.
+    r"""Put the documents and files of a job that failed back into the queue.
+
+    A file is read again, as long as its bytes are kept.
 
     \b
     lamina jobs retry JOB
     lamina jobs retry JOB --document report-12
+    lamina jobs retry JOB --file reports/2026.pdf
     """
     with failures(), configuration.connect() as client:
-        done = client.retry(job, document or None)
-        steps = [done]
+        steps = [client.retry(job, document or None, files=file or None)]
         while steps[-1]["more"]:
-            steps.append(client.retry(job, document or None))
+            steps.append(client.retry(job, document or None, files=file or None))
         if json:
             answer_json(steps[0] if len(steps) == 1 else steps)
             return
         waiting = sum(one["retried"] for one in steps)
-        answer(f"{counted(waiting, 'document')} will be indexed again")
+        files = sum(one["files"] for one in steps)
+        if waiting or not files:
+            answer(f"{counted(waiting, 'document')} will be indexed again")
+        if files:
+            answer(f"{counted(files, 'file')} will be read again")
         for detail in dict.fromkeys(detail for one in steps for detail in one["details"]):
             answer(f"  left out: {detail}")
 

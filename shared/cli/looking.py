@@ -11,10 +11,10 @@ from shared.cli.terminal import (
     Failure,
     answer,
     answer_json,
-    counted,
     failures,
 )
-from shared.client.replies import ChoreReply, StatusReply
+from shared.client.replies import ChoreReply, RunningRebuildReply, StatusReply
+from shared.waiting.words import counted
 
 
 def status(
@@ -51,6 +51,10 @@ def _print_status(found: StatusReply, url: str, *, as_json: bool) -> None:
         oldest = backlog["oldest_seconds"]
         answer(f"Lamina {found['version']} at {url}: {running}")
         answer(f"{waits}, oldest {oldest:.0f} s" if oldest else waits)
+        if (files := found["files"])["waiting"] or files["being_read"]:
+            answer(f"{counted(files['waiting'], 'file')} wait, {files['being_read']:,} being read")
+        for rebuild in found["rebuilds"]:
+            answer(_rebuild_in_words(rebuild))
         for one in found["troubles"]:
             answer(f"{one['kind']} {one['process']}: {one['trouble']} (since {one['since']})")
         for chore in found["chores"]:
@@ -60,6 +64,13 @@ def _print_status(found: StatusReply, url: str, *, as_json: bool) -> None:
         if dead := found["dead_letters"]:
             answer(f"{counted(dead, 'dead letter')}: see lamina dead list")
         print_collections(found["collections"])
+
+
+def _rebuild_in_words(rebuild: RunningRebuildReply) -> str:
+    done = f"{rebuild['done']:,} of {counted(rebuild['of'], 'document')}"
+    failed = f", {rebuild['failed']:,} failed" if rebuild["failed"] else ""
+    trouble = f": {rebuild['trouble']}" if rebuild["trouble"] else ""
+    return f"rebuild of {rebuild['collection']}, {rebuild['state']}: {done}{failed}{trouble}"
 
 
 def _chore_in_words(chore: ChoreReply) -> str:

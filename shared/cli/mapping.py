@@ -14,12 +14,12 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    counted,
     failures,
     say,
 )
 from shared.client import Client, Refused
 from shared.client.replies import Body, DrawnReply, MapReply
+from shared.waiting.words import counted
 
 _LOOK_SECONDS = 0.5
 _PATIENCE_SECONDS = 600.0

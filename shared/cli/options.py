@@ -6,6 +6,10 @@ from typing import Annotated
 import typer
 
 InCollection = Annotated[str, typer.Option("--collection", "-c", help="Which collection.")]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=8, help="Tokens of a passage; by default all that fit.")
+]
+Overlap = Annotated[int | None, typer.Option(min=0, help="Tokens that two passages share.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -7,7 +7,7 @@ import typer
 
 from shared.cli import configuration
 from shared.cli.collections import ChunkingName, MetricName
-from shared.cli.options import AsJson
+from shared.cli.options import AsJson, MaxTokens, Overlap
 from shared.cli.progress import bar
 from shared.cli.terminal import (
     Exit,
@@ -15,12 +15,12 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    counted,
     failures,
     say,
 )
 from shared.client import Client
 from shared.client.replies import Body, RebuildDetailReply, RebuildReply
+from shared.waiting.words import counted
 
 _LOOK_SECONDS = 0.5
 _ENDED = ("done", "cancelled")
@@ -38,12 +38,8 @@ def rebuild_collection(  # noqa: PLR0913 - one parameter an option
     chunking: Annotated[
         ChunkingName | None, typer.Option(help="Cut long texts into passages, or cut them off.")
     ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option(min=8, help="Tokens of a passage; by default all that fit.")
-    ] = None,
-    overlap: Annotated[
-        int | None, typer.Option(min=0, help="Tokens that two passages share.")
-    ] = None,
+    max_tokens: MaxTokens = None,
+    overlap: Overlap = None,
     force: Annotated[
         bool, typer.Option(help="Leave out documents that the new encoder cannot encode.")
     ] = False,

@@ -158,8 +158,3 @@ def bytes_in_words(size: float) -> str:
 def states_in_words(counts: Mapping[str, int]) -> str:
     """Return counts by state, without the zeros: `12 indexed, 1 failed`."""
     return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "none"
-
-
-def counted(number: int, noun: str, several: str | None = None) -> str:
-    """Return a number with its noun: `1 file`, `2,000 files`."""
-    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"

@@ -390,10 +390,23 @@ class Client:
         where = f"/api/v1/jobs/{quote(job_id, safe='')}/cancel"
         return cast("CancelledReply", self._call("POST", where, json={}))
 
-    def retry(self, job_id: str, documents: Sequence[str] | None = None) -> RetriedReply:
-        """Put the failed documents of a job back into the queue, or those with these ids."""
+    def retry(
+        self,
+        job_id: str,
+        documents: Sequence[str] | None = None,
+        *,
+        files: Sequence[str] | None = None,
+    ) -> RetriedReply:
+        """Put what failed of a job back into the queue: all of it, or what is named here.
+
+        Args:
+            job_id: the job.
+            documents: ids of documents that failed.
+            files: names of files that could not be read.
+        """
         where = f"/api/v1/jobs/{quote(job_id, safe='')}/retry"
-        request = {} if documents is None else {"documents": list(documents)}
+        named = {"documents": documents, "files": files}
+        request = {kind: list(names) for kind, names in named.items() if names is not None}
         return cast("RetriedReply", self._call("POST", where, json=request))
 
     def draw_map(self, collection: str, request: Body) -> MapReply:

@@ -573,6 +573,7 @@ class RetriedReply(TypedDict):
     """`POST /jobs/{id}/retry`."""
 
     retried: int
+    files: int
     superseded: int
     impossible: int
     details: list[str]
@@ -750,6 +751,27 @@ class BacklogReply(TypedDict):
     oldest_seconds: float | None
 
 
+class FileQueueReply(TypedDict):
+    """Files on their way to become documents."""
+
+    waiting: int
+    being_read: int
+    bytes: int
+    oldest_seconds: float
+
+
+class RunningRebuildReply(TypedDict):
+    """A rebuild that is under way, at a glance."""
+
+    collection: str
+    job: str
+    state: str
+    of: int
+    done: int
+    failed: int
+    trouble: str | None
+
+
 class TroubleReply(TypedDict):
     """A process that lives and does not get on."""
 
@@ -795,6 +817,8 @@ class StatusReply(TypedDict):
     alive: list[ProcessReply]
     troubles: list[TroubleReply]
     backlog: BacklogReply
+    files: FileQueueReply
+    rebuilds: list[RunningRebuildReply]
     collections: list[CollectionReply]
     chores: list[ChoreReply]
     damages: int

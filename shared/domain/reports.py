@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from shared.domain.filters import Filter
-from shared.domain.uploads import FileCounts
+from shared.domain.uploads import FileCounts, Origin
 from shared.domain.values import Metadata, RevisionKind, State, VersionKind
 from shared.domain.work import ChunkSpan
 
@@ -59,6 +59,8 @@ class DocumentLine:
     kind: RevisionKind
     state: State
     title: str
+    beginning: str
+    """Of the text, where there is no title to go by; empty where there is one."""
     metadata: Metadata
     characters: int
     """Of title and text."""
@@ -194,3 +196,7 @@ class ArchivedDocument:
     metadata: Metadata
     external_version: int | None
     chunks: tuple[ChunkSpan, ...]
+    origin: Origin | None = None
+    """The file that it was read from."""
+    has_original: bool = False
+    """The bytes of that file are kept; no archive carries them."""

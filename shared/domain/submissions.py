@@ -1,8 +1,9 @@
 """What producers hand over, and what they are told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from shared.domain.uploads import Origin
 from shared.domain.values import Lane, Metadata, RevisionKind, State, sha256_of
 
 
@@ -26,6 +27,14 @@ class NewDocument:
     def content_sha256(self) -> str:
         """Of title, text and metadata."""
         return sha256_of([self.title, self.text, self.metadata])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A document that was read out of a file."""
+
+    document: NewDocument
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,8 @@ class Submission:
     """To delete a document that is not there changes nothing, instead of being refused."""
     extra: Metadata = field(default_factory=dict)
     """Fields that came with it and mean nothing here; kept with the job."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Files that texts were read from elsewhere, by document id; their bytes are not here."""
     reply_to: str | None = None
     """Where the producer waits for the receipt, if it does; see `shared/replies.py`."""
     raw: bytes | None = field(default=None, repr=False)

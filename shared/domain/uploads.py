@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared.domain.submissions import NewDocument
 from shared.domain.values import Json, Lane
 
 
@@ -164,14 +163,6 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
-    """A document that was read out of a file."""
-
-    document: NewDocument
-    origin: Origin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Bytes:
     """A file whose bytes are stored durably."""
 
@@ -210,6 +201,8 @@ class Upload:
     """Documents of it that were stored before; they are passed over."""
     attempts: int
     """How many parsers have held it, this one included."""
+    traceparent: str | None = None
+    """Of the request that brought it, if that was traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +287,16 @@ class UploadReport:
     warnings: tuple[str, ...]
     accepted_at: float
     ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesRetried:
+    """What became of the failed files of a job that were retried."""
+
+    waiting: int
+    """They will be read again."""
+    gone: tuple[str, ...]
+    """Names of those whose bytes are not kept any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,20 @@ class LaneLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileQueue:
+    """Files on their way to become documents."""
+
+    waiting: int
+    """No parser holds them."""
+    being_read: int
+    """A parser does."""
+    bytes: int
+    """Of those that wait."""
+    oldest_seconds: float
+    """Since the oldest of those was accepted; 0 where none waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
     """The whole queue in a few stretches, in its order."""
 

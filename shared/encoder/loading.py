@@ -58,8 +58,8 @@ def load_tokenizer(home: Path, spec: ModelSpec) -> LoadedTokenizer:
     )
 
 
-def load_model(home: Path, spec: ModelSpec) -> PreTrainedModel:
-    """Load the weights in *home* as float32, for inference.
+def load_model(home: Path, spec: ModelSpec, device: torch.device) -> PreTrainedModel:
+    """Load the weights in *home* as float32 onto *device*, for inference.
 
     Raises:
         ModelRefused: they cannot be loaded, or some are missing.
@@ -83,7 +83,7 @@ def load_model(home: Path, spec: ModelSpec) -> PreTrainedModel:
     wrong = [*missing, *map(str, report["mismatched_keys"])]
     if wrong:
         raise ModelRefused(f"The model's weights lack {', '.join(wrong[:5])}.")
-    loaded: PreTrainedModel = model.eval()
+    loaded: PreTrainedModel = model.eval().to(device)
     return loaded
 
 

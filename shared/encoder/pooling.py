@@ -46,7 +46,7 @@ def mean_sqrt_len(tokens: Tensor, mask: Tensor) -> Tensor:
 
 def weighted_mean(tokens: Tensor, mask: Tensor) -> Tensor:
     """Average the unmasked tokens, each weighted by its position counted from 1."""
-    positions = torch.arange(1, tokens.shape[1] + 1, dtype=tokens.dtype).view(1, -1, 1)
+    positions = _count(tokens, 1, tokens.shape[1] + 1).to(tokens.dtype).view(1, -1, 1)
     weights = mask.unsqueeze(-1).to(tokens.dtype) * positions
     return (tokens * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=LEAST)
 
@@ -60,13 +60,17 @@ def maximum(tokens: Tensor, mask: Tensor) -> Tensor:
 def first_token(tokens: Tensor, mask: Tensor) -> Tensor:
     """Take the first unmasked token (CLS); the first of all if every one is masked."""
     index = mask.argmax(dim=1)
-    return tokens[torch.arange(len(tokens)), index]
+    return tokens[_count(tokens, 0, len(tokens)), index]
 
 
 def last_token(tokens: Tensor, mask: Tensor) -> Tensor:
     """Take the last unmasked token; zero if every one is masked."""
-    index = (mask * torch.arange(1, mask.shape[1] + 1)).argmax(dim=1)
-    return (tokens * mask.unsqueeze(-1))[torch.arange(len(tokens)), index]
+    index = (mask * _count(mask, 1, mask.shape[1] + 1)).argmax(dim=1)
+    return (tokens * mask.unsqueeze(-1))[_count(tokens, 0, len(tokens)), index]
+
+
+def _count(beside: Tensor, first: int, end: int) -> Tensor:
+    return torch.arange(first, end, device=beside.device)
 
 
 _MODES = {

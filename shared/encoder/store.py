@@ -18,17 +18,19 @@ class ModelStore:
     Safe for many threads; two that ask for one encoder load it once.
     """
 
-    def __init__(self, folder: Path, *, pass_tokens: int, loaded: int) -> None:
+    def __init__(self, folder: Path, *, pass_tokens: int, loaded: int, device: str = "cpu") -> None:
         """Look into *folder*, which need not exist.
 
         Args:
             folder: `<data_dir>/models`.
             pass_tokens: tokens of one forward pass, padding included.
             loaded: encoders kept in memory; the one used longest ago goes first.
+            device: where they run, as torch names it.
         """
         self.folder = folder
         self.pass_tokens = pass_tokens
         self._most = loaded
+        self._device = device
         self._lock = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
         self._loaded: dict[str, Encoder] = {}  # by fingerprint, last used last
@@ -66,8 +68,12 @@ class ModelStore:
         found = (record for _, record in self._records() if record.card.name == name)
         return next(found, None)
 
-    def verify(self, name: str) -> None:
+    def verify(self, name: str, *, contents: bool = True) -> None:
         """Compare every file of the model with this full name with what was installed.
+
+        Args:
+            name: of the model.
+            contents: whether to read the files, too, and not only to look at their sizes.
 
         Raises:
             CorruptFile: a file differs.
@@ -75,7 +81,8 @@ class ModelStore:
         for folder, record in self._records():
             if record.card.name == name:
                 records.check_sizes(folder, record)
-                records.check_hashes(folder, record)
+                if contents:
+                    records.check_hashes(folder, record)
 
     def load(self, fingerprint: str) -> Encoder:
         """Return the encoder, loading it if needed; keeps the last few.
@@ -85,6 +92,7 @@ class ModelStore:
         Raises:
             EncoderNotInstalled: no installed model has this fingerprint.
             CorruptFile: a file differs from what was installed.
+            ConfigurationError: torch has no such device here.
         """
         with self._lock:
             if (encoder := self._use(fingerprint)) is not None:
@@ -115,7 +123,11 @@ class ModelStore:
             if record.card.fingerprint == fingerprint:
                 self._verify(folder, record)
                 return TransformerEncoder(
-                    folder, read_spec(folder), record.card, pass_tokens=self.pass_tokens
+                    folder,
+                    read_spec(folder),
+                    record.card,
+                    pass_tokens=self.pass_tokens,
+                    device=self._device,
                 )
         raise EncoderNotInstalled(f"No installed encoder has the fingerprint {fingerprint}.")
 

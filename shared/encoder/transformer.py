@@ -13,6 +13,7 @@ from shared.domain import Chunked, Chunking, EncoderCard, Passage, PassRecord, V
 from shared.encoder import passes
 from shared.encoder.chunking import LEAST_CONTENT, Chunker, Ids
 from shared.encoder.dense import load_dense
+from shared.encoder.devices import device_called
 from shared.encoder.loading import load_model, load_tokenizer
 from shared.encoder.memory import IdMemory
 from shared.encoder.pooling import pool
@@ -23,20 +24,28 @@ from shared.indexing.vectors import FP16_MAX
 
 
 class TransformerEncoder:
-    """A model in memory, float32 on the CPU; adapter of the port `Encoder`.
+    """A model in memory, float32; adapter of the port `Encoder`.
 
     `chunk` and `encode` may run in several threads; the model's own threads are those of
     `OMP_NUM_THREADS`. Vectors have unit length only where the model says so.
     """
 
     def __init__(
-        self, folder: Path, spec: ModelSpec, card: EncoderCard, *, pass_tokens: int
+        self,
+        folder: Path,
+        spec: ModelSpec,
+        card: EncoderCard,
+        *,
+        pass_tokens: int,
+        device: str = "cpu",
     ) -> None:
-        """Load the model in *folder*.
+        """Load the model in *folder* onto *device*.
 
         Raises:
             ModelRefused: the files cannot be loaded as *spec* says.
+            ConfigurationError: torch has no such device here.
         """
+        self._device = device_called(device)
         self._spec = spec
         self._card = card
         self._pass_tokens = pass_tokens
@@ -44,9 +53,9 @@ class TransformerEncoder:
         self._tokens = Tokens(tokenizer.backend)
         self._pad_id = tokenizer.pad_id
         self._typed = tokenizer.typed
-        self._model = load_model(folder / spec.transformer, spec)
+        self._model = load_model(folder / spec.transformer, spec, self._device)
         self._dense = {
-            layer.folder: load_dense(folder, layer)
+            layer.folder: load_dense(folder, layer).to(self._device)
             for layer in spec.layers
             if isinstance(layer, DenseSpec)
         }
@@ -140,15 +149,20 @@ class TransformerEncoder:
         self, tokens: NDArray[np.int64], mask: NDArray[np.int64], prompt_tokens: int
     ) -> Vectors:
         """Run one pass over `(rows, longest)` ids; return `(rows, dimension)` float32."""
-        inputs = {"input_ids": torch.from_numpy(tokens), "attention_mask": torch.from_numpy(mask)}
+        inputs = {
+            "input_ids": torch.from_numpy(tokens).to(self._device),
+            "attention_mask": torch.from_numpy(mask).to(self._device),
+        }
         if self._typed:
             inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
         try:
             with torch.inference_mode():
                 hidden: Tensor = self._model(**inputs).last_hidden_state
-                vectors = self._layers(hidden, inputs["attention_mask"], prompt_tokens)
+                vectors = self._layers(hidden, inputs["attention_mask"], prompt_tokens).cpu()
         except torch.OutOfMemoryError as error:
             raise MemoryError(str(error)) from error
+        except torch.AcceleratorError:
+            raise  # nothing runs on the device any more in this process, which must end
         except (RuntimeError, IndexError, ValueError) as error:
             if "allocate memory" in str(error):  # torch's CPU allocator has no class for it
                 raise MemoryError(str(error)) from error

@@ -35,7 +35,8 @@ def read_docx(source: Source) -> Iterator[FilePart]:
         AttributeError,
     ) as error:
         raise FileRefused(
-            f"It is damaged: {type(error).__name__}: {error}"[:300], fault=FileFault.DAMAGED
+            f"It is damaged and cannot be read ({type(error).__name__}: {error})."[:300],
+            fault=FileFault.DAMAGED,
         ) from error
 
 

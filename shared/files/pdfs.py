@@ -37,7 +37,8 @@ def read_pdf(source: Source) -> Iterator[FilePart]:
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         # pypdf meets broken files with whatever its code runs into.
         raise FileRefused(
-            f"It is damaged: {type(error).__name__}: {error}"[:300], fault=FileFault.DAMAGED
+            f"It is damaged and cannot be read ({type(error).__name__}: {error})."[:300],
+            fault=FileFault.DAMAGED,
         ) from error
 
 

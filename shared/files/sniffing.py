@@ -46,6 +46,7 @@ _KNOWN: tuple[tuple[bytes, str, str], ...] = (
     (b"{\\rtf", "rich text (RTF)", "Save it as .docx or PDF"),
     (b"%!PS", "PostScript", "Save it as PDF"),
 )
+_PDF = re.compile(rb"(?:\A|[\r\n\0])[ \t]*%PDF-\d")
 _HTML = re.compile(r"<(!doctype html|html|head|body|title)\b", re.IGNORECASE)
 _BY_ENDING = {
     "md": FileKind.MARKDOWN,
@@ -68,10 +69,10 @@ def sniff(head: bytes, name: str) -> FileKind:
     """
     if not head:
         raise FileRefused("The file is empty.", fault=FileFault.EMPTY)
-    if b"%PDF-" in head[:1024]:  # readers accept it so late: ISO 32000-1, implementation note 13
-        return FileKind.PDF
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return FileKind.ZIP
+        return FileKind.ZIP  # first: it may hold a PDF that is not packed
+    if _PDF.search(head[:1024]):  # readers accept it so late: ISO 32000-1, implementation note 13
+        return FileKind.PDF
     for signature, what, advice in _KNOWN:
         if head.startswith(signature):
             raise _unsupported(f"It is {what}. {advice}.")

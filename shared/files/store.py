@@ -80,6 +80,13 @@ class FolderBlobs:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def free_bytes(self) -> int:
+        """Return the space that is free where they are stored."""
+        folder = self._folder.absolute()
+        while not folder.exists():  # nothing was stored yet
+            folder = folder.parent
+        return shutil.disk_usage(folder).free
+
 
 class IncomingFile:
     """A file that is being stored."""

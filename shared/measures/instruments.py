@@ -68,6 +68,9 @@ CLAIMS = _counter(
     "out), fenced (taken away).",
     "ending",
 )
+FILES = _counter(
+    "lamina_files_total", "Files that parsers brought to an end, by how: read, refused.", "outcome"
+)
 MESSAGES = _counter(
     "lamina_messages_total",
     "Messages of other apps that an intake took: accepted, repeated, rejected.",
@@ -95,6 +98,11 @@ INDEX_STAGE = _histogram(
     "stage",
     buckets=_WORK,
 )
+FILE_SECONDS = _histogram(
+    "lamina_file_seconds",
+    "How long a parser took for a file that it brought to an end.",
+    buckets=_WORK,
+)
 SEARCHABLE = _histogram(
     "lamina_searchable_seconds",
     "From a document's acceptance until a web process had loaded the version that holds it.",
@@ -118,7 +126,20 @@ CATALOG_UP = _gauge("lamina_catalog_up", "1 while the catalog answers; else all 
 BACKLOG = _gauge("lamina_backlog_documents", "Documents that no worker holds yet.", "lane")
 BACKLOG_CHARACTERS = _gauge("lamina_backlog_characters", "Characters of those documents.", "lane")
 BACKLOG_AGE = _gauge(
-    "lamina_backlog_oldest_seconds", "Age of the oldest of them; 0 where none waits.", "lane"
+    "lamina_backlog_oldest_seconds",
+    "Age of the oldest of them, of a rebuild since it began; 0 where none waits.",
+    "lane",
+)
+FILES_WAITING = _gauge("lamina_backlog_files", "Files that no parser holds yet.")
+FILES_BYTES = _gauge("lamina_backlog_files_bytes", "Size of those files.")
+FILES_AGE = _gauge(
+    "lamina_backlog_files_oldest_seconds", "Age of the oldest of them; 0 where none waits."
+)
+FILES_CLAIMED = _gauge("lamina_claimed_files", "Files that parsers hold.")
+REBUILDS = _gauge(
+    "lamina_rebuilds",
+    "Rebuilds under way, by state: building, blocked (somebody must decide), swapping.",
+    "state",
 )
 CLAIMED = _gauge("lamina_claimed_documents", "Documents that workers hold.")
 CLAIMS_ACTIVE = _gauge("lamina_claims_active", "Claims under way.")
@@ -144,7 +165,12 @@ BEHIND = _gauge(
     "By how many versions the reader that is farthest behind is so; about 0 while all is well.",
 )
 DISK_FREE = _gauge(
-    "lamina_disk_free_bytes", "Free space where segments lie; missing for object storage."
+    "lamina_disk_free_bytes",
+    "Free space where segments lie, for object storage where their copies do; of the host that "
+    "answers.",
+)
+SPOOL_FREE = _gauge(
+    "lamina_spool_free_bytes", "Free space where files wait to be read; of the host that answers."
 )
 COLLECTION_DOCUMENTS = _gauge(
     "lamina_collection_documents", "Live documents; of the largest collections.", "collection"

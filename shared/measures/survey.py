@@ -4,11 +4,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.domain import ChoreState, Lane, Process
+from shared.domain import ChoreState, Lane, Process, RebuildState
 from shared.errors import BrokerUnavailable
 from shared.measures import instruments as measured
 from shared.measures.instruments import Instrument
-from shared.ports import Chores, Collections, DeadLetters, IndexFiles, Messages, Roster, Waiting
+from shared.ports import (
+    Chores,
+    Collections,
+    DeadLetters,
+    Disk,
+    IndexFiles,
+    Messages,
+    Rebuilds,
+    Renditions,
+    Roster,
+    Waiting,
+)
+from shared.rebuilding.standing import under_way
 from shared.waiting.forecast import ALIVE_SECONDS
 
 _MOST_CHORES = 100
@@ -35,6 +47,10 @@ class Sources:
     dead_letters: DeadLetters
     collections: Collections
     files: IndexFiles
+    spool: Disk
+    """Where files wait to be read."""
+    renditions: Renditions
+    rebuilds: Rebuilds
     messages: Messages
     most_collections: int
     """How many collections are told of one by one: those with the most documents."""
@@ -48,6 +64,8 @@ def survey(sources: Sources) -> Sequence[Sample]:
     """
     parts: tuple[Callable[[Sources], Iterator[Sample]], ...] = (
         _backlog,
+        _files,
+        _rebuilds,
         _leases,
         _processes,
         _losses,
@@ -73,6 +91,21 @@ def _backlog(sources: Sources) -> Iterator[Sample]:
         yield Sample(measured.BACKLOG_CHARACTERS, found.load.characters if found else 0, name)
         yield Sample(measured.BACKLOG_AGE, found.oldest_seconds if found else 0, name)
     yield Sample(measured.CLAIMED, sources.roster.backlog()["claimed"])
+
+
+def _files(sources: Sources) -> Iterator[Sample]:
+    found = sources.waiting.files()
+    yield Sample(measured.FILES_WAITING, found.waiting)
+    yield Sample(measured.FILES_BYTES, found.bytes)
+    yield Sample(measured.FILES_AGE, found.oldest_seconds)
+    yield Sample(measured.FILES_CLAIMED, found.being_read)
+
+
+def _rebuilds(sources: Sources) -> Iterator[Sample]:
+    states = Counter(one.state for one in under_way(sources.renditions, sources.rebuilds))
+    for state in RebuildState:
+        if not state.ended:
+            yield Sample(measured.REBUILDS, states[state], (state.value,))
 
 
 def _leases(sources: Sources) -> Iterator[Sample]:
@@ -108,6 +141,8 @@ def _losses(sources: Sources) -> Iterator[Sample]:
     free = sources.files.free_bytes()
     if free is not None:
         yield Sample(measured.DISK_FREE, free)
+    if (spool := sources.spool.free_bytes()) is not None:
+        yield Sample(measured.SPOOL_FREE, spool)
 
 
 def _collections(sources: Sources) -> Iterator[Sample]:

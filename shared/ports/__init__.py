@@ -9,7 +9,7 @@ from shared.ports.dump import Dump, Tables, TablesNow
 from shared.ports.encoding import Encoder, Encoders
 from shared.ports.events import Deliveries, Events, Webhooks
 from shared.ports.expiry import Expiry
-from shared.ports.index import IndexFiles, IndexStore, Snapshot, Step
+from shared.ports.index import Disk, IndexFiles, IndexStore, Snapshot, Step
 from shared.ports.keys import Audit, Keys
 from shared.ports.lookup import Reading, Records, Roster
 from shared.ports.maps import Clusterer, Maps
@@ -40,6 +40,7 @@ __all__ = [
     "DeadLetters",
     "Deliveries",
     "Discards",
+    "Disk",
     "Documents",
     "Dump",
     "Encoder",

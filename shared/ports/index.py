@@ -177,6 +177,14 @@ class IndexStore(Protocol):
         ...
 
 
+class Disk(Protocol):
+    """A place that can become full."""
+
+    def free_bytes(self) -> int | None:
+        """Return the space that is free; None where that has no meaning."""
+        ...
+
+
 class IndexFiles(Protocol):
     """The files of the index as such: for garbage collection, checks, and copies."""
 

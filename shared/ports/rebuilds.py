@@ -48,6 +48,10 @@ class Rebuilds(Protocol):
         """Return documents of the head that could not be brought into the new space, by age."""
         ...
 
+    def remains(self, *, older_than_seconds: float) -> Sequence[int]:
+        """Return the collections of which something is left of a rebuild that ended so long ago."""
+        ...
+
 
 class Renditions(Protocol):
     """The work on rebuilds: documents on their way into a new space."""

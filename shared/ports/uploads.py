@@ -3,7 +3,7 @@
 Any call of the catalog may raise `CatalogUnavailable`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -16,6 +16,7 @@ from shared.domain import (
     FileOrder,
     FilePart,
     FileReading,
+    FilesRetried,
     NewUpload,
     Original,
     Parsed,
@@ -69,6 +70,13 @@ class Uploads(Protocol):
         self, job_id: str, *, limit: int, behind: int = -1
     ) -> Sequence[tuple[int, UploadReport]]:
         """Return files of a job in order, those behind a place, each with its place."""
+        ...
+
+    def retry(self, job_id: str, *, names: Collection[str] | None) -> FilesRetried:
+        """Let files of a job that failed wait again, all of them or those called so.
+
+        One that some documents were stored of goes on behind them.
+        """
         ...
 
     def original(self, collection: str, external_id: str) -> Original | None:
@@ -139,8 +147,13 @@ class Leftovers(Protocol):
         """Forget drafts that nobody confirmed; return how many."""
         ...
 
-    def unneeded(self, *, older_than_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (upload id, key) of files that ended so long ago and that no text refers to."""
+    def unneeded(
+        self, *, older_than_seconds: float, failed_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Return (upload id, key) of files that ended so long ago and that no text refers to.
+
+        Those that could not be read, only *failed_seconds* after that.
+        """
         ...
 
     def removed(self, upload_ids: Sequence[str]) -> None:
@@ -242,4 +255,8 @@ class Blobs(Protocol):
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Return an empty folder beside them, which is gone afterwards."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Return the space that is free where they are stored."""
         ...

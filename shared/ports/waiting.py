@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from shared.domain import FinishedClaim, Holder, JobPlace, LaneLoad, Outline, Whereabouts
+from shared.domain import (
+    FileQueue,
+    FinishedClaim,
+    Holder,
+    JobPlace,
+    LaneLoad,
+    Outline,
+    Whereabouts,
+)
 
 
 class Waiting(Protocol):
@@ -17,7 +25,15 @@ class Waiting(Protocol):
         ...
 
     def lanes(self) -> Sequence[LaneLoad]:
-        """Return what waits in each lane that anything waits in. Reads all of it, in its index."""
+        """Return what waits in each lane that anything waits in.
+
+        Reads all of it, in its index; of collections that are being rebuilt, all live documents.
+        What no worker holds of a rebuild has waited since that began.
+        """
+        ...
+
+    def files(self) -> FileQueue:
+        """Return the files that wait for a parser or are in the hands of one."""
         ...
 
     def outline(self) -> Outline:

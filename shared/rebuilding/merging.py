@@ -53,7 +53,7 @@ def _merge_in(upkeep: Upkeep, renditions: Renditions, rebuild: Undertaking) -> b
             upkeep.publications.abandon(attempt.id)
             raise
         reach("rebuild.merged")
-        duty.outcome = f"{len(inputs)} segments became one of {output.live} vectors"
+        duty.outcome = f"{len(inputs)} segments became one of {output.live:,} vectors"
     return True
 
 

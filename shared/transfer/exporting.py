@@ -27,6 +27,8 @@ class Exported:
     version: int
     documents: int
     vectors: int
+    originals: int
+    """Documents whose original file is kept here; archives carry no such files."""
     bytes: int
 
 
@@ -97,6 +99,7 @@ class _Export:
             documents=archive.documents,
             vectors=len(ids),
             lamina=lamina,
+            files=archive.files > 0,
         )
         archive.finish(header, lambda: self._vectors(ids, archive.documents))
         return Exported(
@@ -104,6 +107,7 @@ class _Export:
             version=self.head.version,
             documents=archive.documents,
             vectors=len(ids),
+            originals=archive.originals,
             bytes=archive.path.stat().st_size,
         )
 

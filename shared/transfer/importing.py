@@ -177,6 +177,7 @@ def _submission(
             lines.new_document(document, replace(archive.limits, documents=1))
             for document in documents
         ),
+        origins={one.id: one.origin for one in documents if one.origin is not None},
         key=_key(archive, number),
         content_sha256=sha256_of([archive.sha256, number]),
         lane=Lane.REBUILD,

@@ -119,7 +119,14 @@ def _garbage(
 
 
 def _words(garbage: Garbage) -> str:
-    return (
-        f"{len(garbage.expired)} versions expired, {len(garbage.removed)} files and folders "
-        f"removed ({garbage.bytes} bytes), {garbage.forgotten} texts forgotten."
+    counts = (
+        (len(garbage.expired), "version", "expired"),
+        (len(garbage.removed), "file", f"removed ({_size(garbage.bytes)})"),
+        (garbage.forgotten, "text", "forgotten"),
     )
+    said = [f"{n:,} {noun if n == 1 else noun + 's'} {what}" for n, noun, what in counts if n]
+    return ", ".join(said) or "nothing to remove"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count:,} bytes"  # noqa: PLR2004

@@ -137,7 +137,7 @@ class _Work:
             (made,) = self._write(attempt, manifest, [inputs])
             if not self._publish(attempt, VersionKind.MERGE, merged(self.upkeep.store, made)):
                 return False
-        self.duty.outcome = f"{_segments(len(inputs))} became one of {made.output.live} vectors"
+        self.duty.outcome = f"{_segments(len(inputs))} became one of {made.output.live:,} vectors"
         return True
 
     def relay(self, head: Head, manifest: Manifest, inputs: tuple[Segment, ...]) -> bool:

@@ -2,16 +2,16 @@
 
 from shared.errors import OutOfSpace
 from shared.gauge import Gauge
-from shared.ports import IndexFiles
+from shared.ports import Disk
 
 
 class Room:
     """How much disk is left for new work, asked at most once a second. For many threads."""
 
-    def __init__(self, files: IndexFiles, floor_bytes: int) -> None:
-        """Keep *floor_bytes* free where *files* are."""
+    def __init__(self, disk: Disk, floor_bytes: int) -> None:
+        """Keep *floor_bytes* of *disk* free."""
         self._floor = floor_bytes
-        self._free = Gauge(files.free_bytes)
+        self._free = Gauge(disk.free_bytes)
 
     def check(self, needed: int = 0) -> None:
         """Refuse work that would leave less than the floor.

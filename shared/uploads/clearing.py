@@ -25,26 +25,34 @@ class Attic:
     blobs: Blobs
 
 
-def clear_away(attic: Attic, *, grace_seconds: float, draft_seconds: float) -> bool:
+def clear_away(
+    attic: Attic, *, grace_seconds: float, failed_seconds: float, draft_seconds: float
+) -> bool:
     """Do a step of removing what ended so long ago; whether there may be more.
 
     Args:
         attic: the ports.
         grace_seconds: how long bytes stay after their file ended, for a backup that names them.
+        failed_seconds: how long bytes of a file that could not be read stay, to be retried.
         draft_seconds: how long files are kept that nobody confirmed.
     """
     attic.leftovers.give_up_drafts(older_than_seconds=draft_seconds)
-    return _remove(attic, grace_seconds)
+    return _remove(attic, grace_seconds, max(failed_seconds, grace_seconds))
 
 
 def clear_now(attic: Attic) -> None:
-    """Remove all bytes that no text refers to any more: what was purged is gone at once."""
-    while _remove(attic, 0.0):
+    """Remove all bytes that no text refers to any more: what was purged is gone at once.
+
+    Of files that could not be read, too: nobody knows what they say.
+    """
+    while _remove(attic, 0.0, 0.0):
         pass
 
 
-def _remove(attic: Attic, grace_seconds: float) -> bool:
-    unneeded = attic.leftovers.unneeded(older_than_seconds=grace_seconds, limit=_STEP)
+def _remove(attic: Attic, grace_seconds: float, failed_seconds: float) -> bool:
+    unneeded = attic.leftovers.unneeded(
+        older_than_seconds=grace_seconds, failed_seconds=failed_seconds, limit=_STEP
+    )
     for _, key in unneeded:
         attic.blobs.remove(key)
         reach("upload.removed")

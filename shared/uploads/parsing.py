@@ -6,6 +6,7 @@ file is deterministic. Members of an archive become files of the same job, each 
 so that one that ends its reader harms no other.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from shared import tracing
 from shared.domain import (
     DocumentLimits,
     FileFault,
@@ -40,6 +42,8 @@ from shared.errors import (
 from shared.failpoints import reach
 from shared.heartbeat import Heartbeat
 from shared.ingest import parse_document
+from shared.measures.instruments import FILE_SECONDS, FILES
+from shared.measures.tally import Tally
 from shared.ports import Bell, Blobs, FileReader, Parsing
 from shared.upkeep.room import Room
 from shared.waiting.backlog import Backlog
@@ -59,7 +63,8 @@ class Mill:
     parsing: Parsing
     blobs: Blobs
     reader: FileReader
-    room: Room
+    rooms: tuple[Room, ...]
+    """Of all that is written to: where files wait, and where segments lie."""
     backlog: Backlog
     bell: Bell
     limits: DocumentLimits
@@ -69,6 +74,7 @@ class Mill:
     max_attempts: int
     retry_seconds: float
     """How long a file waits that could not be parsed by no fault of its own."""
+    tally: Tally = field(default_factory=Tally)
 
 
 def parse_next(mill: Mill) -> bool:
@@ -91,10 +97,11 @@ def parse_next(mill: Mill) -> bool:
         name=f"upload {upload.id}",
     )
     beat.start()
+    begun = time.perf_counter()
     try:
-        _parse(mill, upload, beat)
-    except FileRefused as error:
-        _fail(mill, upload, error)
+        outcome = _end(mill, upload, beat)
+        mill.tally.add(FILES, outcome=outcome)
+        mill.tally.observe(FILE_SECONDS, time.perf_counter() - begun)
     except Fenced:
         log.info("file_taken_away", job=upload.job_id, file=upload.id)
     except (Retryable, Overloaded, OutOfSpace):
@@ -105,12 +112,17 @@ def parse_next(mill: Mill) -> bool:
     return True
 
 
-def _fail(mill: Mill, upload: Upload, error: FileRefused) -> None:
-    log.info("file_refused", job=upload.job_id, file=upload.id, fault=error.fault)
+def _end(mill: Mill, upload: Upload, beat: Heartbeat) -> str:
+    """Read a file or refuse it; return which."""
+    about: dict[str, str | int] = {"file": upload.id, "bytes": upload.bytes.size}
     try:
+        with tracing.stage("parse", parent=upload.traceparent, **about):
+            _parse(mill, upload, beat)
+    except FileRefused as error:
+        log.info("file_refused", job=upload.job_id, file=upload.id, fault=error.fault)
         mill.parsing.fail(upload, FileFault(error.fault), error.detail, None)
-    except Fenced:
-        log.info("file_taken_away", job=upload.job_id, file=upload.id)
+        return "refused"
+    return "read"
 
 
 def _parse(mill: Mill, upload: Upload, beat: Heartbeat) -> None:
@@ -235,7 +247,8 @@ class _Grinding:
         reach("upload.ended")
 
     def _store(self, done: FileReading | None) -> None:
-        self.mill.room.check()
+        for room in self.mill.rooms:
+            room.check()
         self.mill.backlog.check(self.upload.lane)
         receipt = self.mill.parsing.store(self.upload, self.batch, done=done)
         self.mill.backlog.grow(len(receipt.documents))

@@ -4,11 +4,12 @@ The bytes are durable before the catalog hears of them. Whoever dies in between 
 belong to nobody, which the next collection of garbage removes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from shared import tracing
 from shared.domain import (
     Columns,
     FileFault,
@@ -21,6 +22,7 @@ from shared.domain import (
 )
 from shared.errors import CommitUnknown, FileRefused, TooLarge
 from shared.failpoints import reach
+from shared.ingest import traced
 from shared.ports import Blobs, Incoming, Uploads
 from shared.upkeep.room import Room
 from shared.waiting.backlog import Backlog
@@ -34,7 +36,8 @@ class Depot:
 
     uploads: Uploads
     blobs: Blobs
-    room: Room
+    rooms: tuple[Room, ...]
+    """Of all that is written to: where files wait, and where segments lie."""
     backlog: Backlog
     sniff: Callable[[bytes, str], FileKind]
     clean_name: Callable[[str], str]
@@ -117,7 +120,8 @@ def receive(depot: Depot, verdicts: Sequence[Verdict], submission: Submission) -
     reach("upload.kept")
     try:
         check_room(depot, submission.lane)
-        receipt = depot.uploads.accept(submission, files)
+        with tracing.stage("accept", files=len(files)):
+            receipt = depot.uploads.accept(traced(submission), files)
     except CommitUnknown:
         raise  # they may belong to files by now
     except BaseException:
@@ -126,6 +130,28 @@ def receive(depot: Depot, verdicts: Sequence[Verdict], submission: Submission) -
     if receipt.repeated:
         _drop(depot, files)
     log.info("files_accepted", job=receipt.job_id, files=len(files), repeated=receipt.repeated)
+    return receipt
+
+
+def confirm(
+    depot: Depot, submission: Submission, draft: str, columns: Mapping[str, Columns]
+) -> Receipt | None:
+    """Accept files that were remembered under a secret name; None if there are none any more.
+
+    Args:
+        depot: the ports.
+        submission: whose they are; without documents.
+        draft: the name.
+        columns: of tables, by the id of the upload; others stay as they are.
+
+    Raises:
+        CollectionNotFound, Overloaded, OutOfSpace: nothing was accepted; they are still kept.
+    """
+    check_room(depot, submission.lane)
+    with tracing.stage("accept"):
+        receipt = depot.uploads.confirm(traced(submission), draft, columns)
+    if receipt is not None:
+        log.info("files_confirmed", job=receipt.job_id)
     return receipt
 
 
@@ -151,7 +177,8 @@ def check_room(depot: Depot, lane: Lane) -> None:
     Raises:
         Overloaded, OutOfSpace
     """
-    depot.room.check()
+    for room in depot.rooms:
+        room.check()
     depot.backlog.check(lane)
 
 

@@ -16,9 +16,9 @@ def about(seconds: float) -> str:
     return f"{seconds / _DAY:.0f} days"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 document`, `2,000 documents`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, several: str | None = None) -> str:
+    """Return a number with its noun, of which *several* are not just an s longer: `2,000 jobs`."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def listed(parts: list[str]) -> str:

@@ -72,7 +72,8 @@ def is_public(address: Address) -> bool:
 
 def refusal(host: str, address: Address) -> str:
     """Return why a webhook is not called."""
+    where = host if host == str(address) else f"{host} is {address}, which"
     return (
-        f"{host} is {address}, which is inside a private network; such addresses are called only "
+        f"{where} is inside a private network; such addresses are called only "
         "with LAMINA_WEBHOOKS_PRIVATE=true."
     )

@@ -35,6 +35,19 @@ FILES = [
     ("notes.zip", "application/zip", archive({"a.txt": b"Ropes", "b.png": b"\x89PNG\r\n\x1a\n"})),
     ("photo.jpg", "image/jpeg", b"\xff\xd8\xff\xe0 picture"),
 ]  # fmt: skip
+# What a browser does when files are dragged over the area or let go there; bytes are Latin-1.
+DRAG = """({ kinds, files }) => {
+  const carried = new DataTransfer();
+  for (const [name, text] of files) {
+    const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    carried.items.add(new File([bytes], name));
+  }
+  const over = document.querySelector("[data-drop] p");
+  for (const kind of kinds) {
+    const about = { bubbles: true, cancelable: true, dataTransfer: carried };
+    over.dispatchEvent(new DragEvent(kind, about));
+  }
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +139,34 @@ def test_what_cannot_be_taken_is_told_beside_what_was(browser: Browser, address:
         picture(page, "add-verdicts")
         page.get_by_role("button", name="Follow the job").click()
         expect(page.get_by_role("status").first).to_contain_text("done", timeout=PATIENCE_MS)
+
+
+def test_files_that_are_dropped_are_listed_and_taken_but_for_those_that_cannot_be(
+    browser: Browser, address: Address, lamina: Installation
+) -> None:
+    dropped = [["ropes.txt", "Ropes hold ships"], ["sails.md", "# Sails\n\nCloth"]]
+    more = [["photo.jpg", "\xff\xd8\xff\xe0 picture"], ["ropes.txt", "Ropes hold boats"]]
+    with visiting(browser, address) as page:
+        page.goto("/add/files?collection=c")
+        area = page.locator("[data-drop]")
+        page.evaluate(DRAG, {"kinds": ["dragenter", "dragover"], "files": dropped})
+        expect(area).to_have_class(re.compile("over"))
+        page.evaluate(DRAG, {"kinds": ["drop"], "files": dropped})
+        expect(area).not_to_have_class(re.compile("over"))
+        page.evaluate(DRAG, {"kinds": ["dragover", "drop"], "files": more})
+        chosen = page.locator("[data-chosen] li")
+        expect(chosen).to_have_count(3)
+        expect(chosen.first).to_contain_text("ropes.txt")
+        picture(page, "add-files-dropped")
+        page.get_by_role("button", name="Add files").click()
+
+        expect(page.get_by_role("heading", level=1)).to_have_text("2 files taken, 1 not")
+        refused = page.locator(".file.refused")
+        expect(refused).to_contain_text("photo.jpg")
+        expect(refused).to_contain_text("JPEG picture")
+        page.get_by_role("button", name="Follow the job").click()
+        expect(page.get_by_role("status").first).to_contain_text("done", timeout=PATIENCE_MS)
+        assert lamina.services.records.document("c", "ropes.txt").text == "Ropes hold boats"
 
 
 def test_the_pages_of_files_are_for_everybody(browser: Browser, address: Address) -> None:

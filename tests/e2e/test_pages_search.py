@@ -40,6 +40,7 @@ def test_results_come_as_somebody_types_and_the_address_follows(
         expect(page.locator(".hit")).to_have_count(10)
         expect(page.locator(".hit mark").first).to_be_visible()
         expect(page).to_have_url(re.compile(r"q=keeping\+a\+home\+warm"))
+        expect(page).to_have_title("keeping a home warm – Lamina")  # noqa: RUF001 - as it is there
         page.get_by_text("More options").click()
         page.get_by_label("Filter on metadata").fill("year >")
         expect(page.locator("#filter-error")).to_contain_text("column 7")
@@ -49,8 +50,9 @@ def test_results_come_as_somebody_types_and_the_address_follows(
         page.get_by_label("Filter on metadata").fill("")
         expect(page.locator(".hit")).to_have_count(3)
         first = page.locator(".hit").first.locator(".id").inner_text()
+        title = page.locator(".hit").first.get_by_role("heading").inner_text()
         page.get_by_role("link", name="More like this").first.click()
-        expect(page.locator("#found")).to_contain_text(f"Like {first}")
+        expect(page.locator("#found")).to_contain_text(f"Like “{title}”")
         expect(page.locator(".hit")).to_have_count(3)
         assert first not in page.locator(".hit .id").all_inner_texts()
         page.go_back()

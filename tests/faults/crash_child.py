@@ -97,7 +97,7 @@ def take_files(world: World) -> None:
 def read_files(world: World) -> None:
     """Read files under a lease that soon runs out, and clear away."""
     parse_all(mill_of(world, lease_seconds=0.5))
-    clear_away(attic_of(world), grace_seconds=0, draft_seconds=3600)
+    clear_away(attic_of(world), grace_seconds=0, failed_seconds=0, draft_seconds=3600)
 
 
 def draw(world: World) -> None:

@@ -63,6 +63,6 @@ def test_whoever_dies_with_a_file_leaves_it_to_the_next(world: World, point: str
     assert counts == {State.INDEXED: ROWS + 2}
     assert set(world.live_documents().values()) == {1}
     assert len(world.live_documents()) == ROWS + 2
-    clear_away(attic_of(world), grace_seconds=0, draft_seconds=3600)
+    clear_away(attic_of(world), grace_seconds=0, failed_seconds=0, draft_seconds=3600)
     remove_orphans(attic_of(world), world.roster, older_than_seconds=-3600)
     assert stored_keys(world) == []

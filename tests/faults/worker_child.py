@@ -3,15 +3,18 @@
 `python -m tests.faults.worker_child`, configured by the environment as `python -m workers index`.
 """
 
-from functools import partial
+from typing import Any
 
-from shared.services import open_services
 from tests.fakes.deadly import DeadlyEncoder
 from tests.fakes.encoder import FakeEncoders
 from workers import index, process
 from workers.__main__ import main
 
+
+def _deadly(*_: Any, **__: Any) -> FakeEncoders:
+    return FakeEncoders(DeadlyEncoder())
+
+
 if __name__ == "__main__":
-    opening = partial(open_services, encoders=FakeEncoders(DeadlyEncoder()))
-    setattr(index, "open_services", opening)  # noqa: B010 - the role opens its own services
+    setattr(index, "open_encoders", _deadly)  # noqa: B010 - the role opens its own encoders
     process.leave(main(["index"]))

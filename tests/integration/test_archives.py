@@ -40,6 +40,7 @@ METADATA: Mapping[str, Json] = {
     "name": "Ünï\u2028code \U0001f600",
     "deep": {"list": [1, 2.5, None, True, "x"]},
 }
+FILE: dict[str, Json] = {"name": "a.pdf", "kind": "pdf", "places": "page", "marks": []}
 
 
 @pytest.fixture
@@ -425,7 +426,7 @@ def swap_lines(parts: Parts) -> None:
 
 
 HOSTILE: dict[str, tuple[Change, str]] = {
-    "another format": (in_header(format=2), "newer"),
+    "another format": (in_header(format=3), "newer"),
     "an unknown field": (in_header(surprise=1), "surprise"),
     "a space with code": (in_header(space__metric="hamming"), "metric"),
     "a dimension too large": (in_header(space__dimension=10**9), "dimension"),
@@ -457,6 +458,18 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a negative span": (
         in_document(lambda one: one["chunks"][0].__setitem__(1, -1)),
         "greater than",
+    ),
+    "a place outside the text": (
+        in_document(lambda one: one.update(file=FILE | {"marks": [[10**6, "1"]]})),
+        "begins at 1000000",
+    ),
+    "places in disorder": (
+        in_document(lambda one: one.update(file=FILE | {"marks": [[3, "1"], [3, "2"]]})),
+        "do not rise",
+    ),
+    "a file of another kind": (
+        in_document(lambda one: one.update(file=FILE | {"kind": "exe"})),
+        "file.kind",
     ),
     "a NUL in a text": (in_document(lambda one: one.update(text="a\0b")), "NUL"),
     "an id of another kind": (in_document(lambda one: one.update(id=7)), "string"),

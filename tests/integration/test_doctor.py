@@ -8,16 +8,22 @@ from typing import Any
 
 import pytest
 import redis
-from sqlalchemy import text, update
+from sqlalchemy import insert, select, text, update
 
-from shared.catalog.tables import ProcessRow, RevisionRow
+from shared.catalog.tables import (
+    ProcessRow,
+    RebuildRow,
+    RenditionRow,
+    RevisionRow,
+    UploadRow,
+)
 from shared.cli.doctor import program
 from shared.cli.doctor.broker import check_broker
 from shared.cli.doctor.command import doctor
 from shared.cli.doctor.examination import examine
 from shared.cli.doctor.findings import Finding, Level
-from shared.collecting import create_collection
-from shared.domain import Condition, NewDocument, Submission
+from shared.collecting import create_collection, draft_space
+from shared.domain import Bytes, Chunking, Condition, NewDocument, NewUpload, Submission
 from shared.encoder import record as records
 from shared.encoder.record import ModelRecord
 from shared.indexing.turns import index_next
@@ -42,10 +48,10 @@ class Patient:
         found = list(examine(self.settings))
         return [one for one in found if level in (None, one.level)]
 
-    def told(self, level: Level) -> str:
+    def told(self, level: Level, *, advised: bool = True) -> str:
         """Return all that is said of a level, with its advice."""
         found = self.findings(level)
-        assert all(one.advice for one in found)
+        assert all(bool(one.advice) == advised for one in found)
         return "\n".join(f"{one.subject}: {one.words} -> {one.advice}" for one in found)
 
     def revive(self) -> None:
@@ -176,6 +182,45 @@ def test_what_runs_waits_and_was_lost_is_looked_at(patient: Patient) -> None:
         tx.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     assert "catalog: sqlite" in patient.told(Level.WRONG)
     assert "lamina migrate" in patient.told(Level.WRONG)
+
+
+def test_files_that_nobody_reads_and_rebuilds_that_stand_still_are_looked_at(
+    patient: Patient,
+) -> None:
+    services = patient.services
+    an_hour_ago = services.roster.now() - 3600
+    no_documents = Submission(collection="c", source="api", documents=())
+    stored = Bytes(key="1/x", sha256="0" * 64, size=2_000_000)
+    services.uploads.accept(no_documents, [NewUpload(name="a.pdf", bytes=stored)])
+    assert "1 file waiting (2.0 MB)" in patient.told(Level.OK, advised=False)
+    with services.database.write() as tx:
+        tx.execute(update(UploadRow).values(accepted_at=an_hour_ago))
+    assert "the oldest for 60 minutes. -> The parser's log" in patient.told(Level.WARNING)
+    with services.database.write() as tx:
+        tx.execute(update(ProcessRow).where(ProcessRow.kind == "parser").values(beat_at=0.0))
+    assert "no parser process is alive to read them" in patient.told(Level.WRONG)
+    patient.revive()
+
+    encoder = services.collections.get("c").space.encoder
+    draft = draft_space(FakeEncoders(HashEncoder()), encoder, chunking=Chunking(overlap_tokens=1))
+    assert services.rebuilds.begin("c", draft, force=False)
+    assert "rebuilds: 'c': 0 of 1 documents" in patient.told(Level.OK, advised=False)
+    with services.database.write() as tx:
+        tx.execute(update(RebuildRow).values(started_at=an_hour_ago))
+    assert "No worker took up any of that of 'c' for 60 minutes" in patient.told(Level.WARNING)
+    with services.database.write() as tx:
+        tx.execute(update(RebuildRow).values(trouble="A file is damaged."))
+    assert "'c' cannot go on: A file is damaged. -> lamina fsck c" in patient.told(Level.WRONG)
+    with services.database.write() as tx:
+        tx.execute(update(RebuildRow).values(trouble=None))
+        (space,) = tx.scalars(select(RebuildRow.space_id))
+        failed = {"revision_id": 1, "space_id": space, "state": "failed", "error": "too odd"}
+        tx.execute(insert(RenditionRow).values(**failed, not_before=0.0, solo_crashes=0))
+    assert "'c' is blocked: 1 document cannot be brought" in patient.told(Level.WRONG)
+    services.rebuilds.cancel("c")
+    with services.database.write() as tx:
+        tx.execute(update(RebuildRow).values(ended_at=an_hour_ago - 60))
+    assert "ended rebuild of 'c' left is still there" in patient.told(Level.WARNING)
 
 
 def test_the_broker_is_looked_at(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import exits
 from shared.domain import State
 from shared.encoder import ModelStore, pull
 from shared.ingest import parse_submission
@@ -30,13 +31,16 @@ def home(tmp_path: Path) -> Iterator[Services]:
     services.close()
 
 
-def index(home: Services, broker_url: str, *, poll_seconds: float) -> WorkerProcess:
+def index(
+    home: Services, broker_url: str, *, poll_seconds: float = 1.0, device: str = "cpu"
+) -> WorkerProcess:
     return WorkerProcess(
         "index",
         home.settings.data_dir,
         broker_url,
         LAMINA_ENCODER="tiny",
         LAMINA_ENCODING_POLL_SECONDS=str(poll_seconds),
+        LAMINA_ENCODING_DEVICE=device,
     )
 
 
@@ -82,3 +86,12 @@ def test_a_bell_wakes_it_also_after_the_broker_was_killed(home: Services, tmp_pa
             wait_until(partial(indexed, home, name))
         assert process.stop() == 0
         bell.close()
+
+
+def test_a_device_that_is_not_there_ends_it_with_words(home: Services) -> None:
+    with index(home, NOBODY, device="cuda:77") as process:
+        code = process.wait()
+
+    assert code == exits.CONFIGURATION
+    assert "LAMINA_ENCODING_DEVICE is cuda:77" in process.said
+    assert "Traceback" not in process.said

@@ -101,9 +101,9 @@ def test_a_file_that_replaced_another_takes_its_place(world: World) -> None:
     original = uploads_of(world).original("c", "a.txt")
     assert original is not None
     assert blobs_of(world).path(original.bytes.key).read_bytes() == b"second words"
-    clear_away(attic_of(world), grace_seconds=0, draft_seconds=3600)
+    clear_away(attic_of(world), grace_seconds=0, failed_seconds=0, draft_seconds=3600)
     assert len(stored_keys(world)) == 2, "an old version still holds the first text"
     send(world, {"a.txt": b"second words"})
     parse_all(mill_of(world))
-    clear_away(attic_of(world), grace_seconds=0, draft_seconds=3600)
+    clear_away(attic_of(world), grace_seconds=0, failed_seconds=0, draft_seconds=3600)
     assert len(stored_keys(world)) == 2, "of the same file twice one is kept"

@@ -1,6 +1,8 @@
 """`/metrics`: what processes did and how they are, as Prometheus reads it."""
 
+import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from shared.domain import LOCAL, Condition, Scope, Series
 from shared.errors import CatalogUnavailable
 from shared.measures.instruments import INSTRUMENTS, PASS_PASSAGES, TOKENS, Kind
 from shared.measures.tally import Tally, hand_over
-from tests.unit.web.installation import KEY, Installation
+from tests.unit.web.installation import KEY, Installation, body_of
 from web.metrics import Exposition
 
 Scrape = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -96,6 +98,36 @@ def test_what_is_done_is_counted_and_what_waits_is_shown(lamina: Installation) -
     assert value(after, "catalog_up") == 1
     assert value(after, "broker_up") == 0
     assert value(after, "disk_free_bytes") > 0
+
+
+def test_files_and_rebuilds_that_wait_are_shown_wherever_one_looks(lamina: Installation) -> None:
+    client = lamina.client(key=KEY)
+    where = "/api/v1/collections/c"
+    documents = [{"id": "a", "text": "one two three"}, {"id": "b", "text": "four"}]
+    client.post(f"{where}/documents", json={"documents": documents})
+    lamina.index_all()
+    files = {"files": [(BytesIO(b"Ebb."), "a.txt"), (BytesIO(b"Flow."), "b.txt")]}
+    assert client.post(f"{where}/files", data=files).status_code == 202
+    cut = {"chunking": {"mode": "none"}}
+    assert client.post(f"{where}/rebuild", json=cut).status_code == 202
+
+    found = scrape(lamina)
+    status = body_of(client.get("/api/v1/status"))
+    page = client.get("/operation").text
+
+    assert value(found, "backlog_files") == 2
+    assert value(found, "backlog_files_bytes") == 9
+    assert value(found, "claimed_files") == 0
+    assert value(found, "backlog_documents", lane="rebuild") == 2
+    assert value(found, "backlog_characters", lane="rebuild") == 17
+    assert value(found, "rebuilds", state="building") == 1
+    assert value(found, "rebuilds", state="blocked") == 0
+    assert value(found, "spool_free_bytes") > 0
+    assert (status["files"]["waiting"], status["files"]["bytes"]) == (2, 9)
+    (rebuild,) = status["rebuilds"]
+    assert (rebuild["collection"], rebuild["of"], rebuild["done"]) == ("c", 2, 0)
+    numbers = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", page))
+    assert (numbers["Files unread"], numbers["Rebuilds"]) == ("2", "1")
 
 
 def test_every_instrument_is_shown_once_something_happened(lamina: Installation) -> None:

@@ -15,6 +15,8 @@ from shared.domain import (
     Chunking,
     ChunkingMode,
     Json,
+    Lane,
+    Load,
     Manifest,
     Rebuild,
     RebuildState,
@@ -220,6 +222,36 @@ def check_what_comes_later(
     assert live(world).space == space
     assert contents(world)[again.head.version] == now[swapped]
     assert not examined(world).findings
+
+
+def test_what_no_worker_holds_of_a_rebuild_waits_in_its_lane_and_its_remains_are_known(
+    world: World,
+) -> None:
+    texts = [long_text(number) for number in range(5)]
+    world.add(*({"id": f"d{number}", "text": text} for number, text in enumerate(texts)))
+    world.index_all()
+    assert world.waiting.lanes() == []
+    rebuild = begun(world)
+
+    (before,) = world.waiting.lanes()
+    claim = world.renditions.claim(
+        rebuild.id, "host:9", max_characters=10_000, max_documents=2, lease_seconds=30.0
+    )
+    (after,) = world.waiting.lanes()
+
+    assert before.lane is Lane.REBUILD
+    assert before.load == Load(documents=5, characters=sum(map(len, texts)))
+    assert 0 <= before.oldest_seconds <= after.oldest_seconds < 60
+    assert claim
+    assert after.load.documents == 5 - len(claim.revisions) == 3
+    assert world.rebuilds.remains(older_than_seconds=-1) == []
+    world.rebuilds.cancel("c")
+    assert world.waiting.lanes() == []
+    assert world.rebuilds.remains(older_than_seconds=60) == []
+    assert world.rebuilds.remains(older_than_seconds=-1) == [world.collection.id]
+    while world.renditions.clear(world.collection.id, limit=1):
+        pass
+    assert world.rebuilds.remains(older_than_seconds=-1) == []
 
 
 def test_the_same_wish_is_the_same_rebuild_and_another_is_refused(world: World) -> None:

@@ -74,7 +74,11 @@ def test_spans_lead_from_a_request_and_from_a_message_to_the_version(tmp_path: P
     first, second = spans["POST /api/v1/collections/<name>/documents"]
     assert (first.trace_id.hex(), first.parent_span_id.hex()) == (trace, parent)
     assert second.trace_id != first.trace_id
-    assert [one.parent_span_id for one in spans["accept"]] == [first.span_id, second.span_id]
+    (brought,) = spans["POST /api/v1/collections/<name>/files"]
+    senders = [first.span_id, second.span_id, brought.span_id]
+    assert [one.parent_span_id for one in spans["accept"]] == senders
+    (parsed,) = spans["parse"]
+    assert (parsed.trace_id.hex(), parsed.parent_span_id) == (trace, spans["accept"][2].span_id)
     urgent, bulk = spans["index"]
     for index in (urgent, bulk):
         stages = [one for name in ("plan", "encode", "write", "publish") for one in spans[name]]

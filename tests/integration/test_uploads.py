@@ -13,6 +13,7 @@ from shared.domain import (
     Chunking,
     Columns,
     FileKind,
+    FileQueue,
     FileReading,
     JobFilter,
     JobKind,
@@ -136,7 +137,7 @@ def test_files_become_documents_that_know_their_pages_headings_and_rows(world: W
     original = uploads_of(world).original("c", "reports/sea.pdf")
     assert original is not None
     assert blobs_of(world).path(original.bytes.key).read_bytes() == files["reports/sea.pdf"]
-    clear_away(attic_of(world), grace_seconds=0, draft_seconds=3600)
+    clear_away(attic_of(world), grace_seconds=0, failed_seconds=0, draft_seconds=3600)
     kept = {one.rpartition("/")[2].partition(".")[0] for one in stored_keys(world)}
     assert len(kept) == 8, "of the archive itself no text was read"
 
@@ -152,7 +153,7 @@ def test_the_place_follows_the_text_and_leaves_with_it(world: World) -> None:
     receipt, _ = send(world, {"a.pdf": pdf(PAGES)})
     parse_all(mill_of(world))
     world.index_all()
-    clear_away(attic_of(world), grace_seconds=0, draft_seconds=3600)
+    clear_away(attic_of(world), grace_seconds=0, failed_seconds=0, draft_seconds=3600)
     assert stored_keys(world) == [], "originals are not kept unless the collection says so"
     assert uploads_of(world).original("c", "a.pdf") is None
     first = world.head().version
@@ -245,6 +246,28 @@ def test_who_lost_the_file_writes_nothing_and_a_large_table_is_never_doubled(wor
     (report,) = files_of(world, receipt.job_id)
     assert (report.state, report.documents) == (UploadState.DONE, 1200)
     assert world.records.job(receipt.job_id).total == 1200
+
+
+def test_what_waits_to_be_read_is_counted_and_so_is_what_became_of_it(world: World) -> None:
+    assert world.waiting.files() == FileQueue(waiting=0, being_read=0, bytes=0, oldest_seconds=0.0)
+    send(world, {"a.txt": b"Ebb and flow.", "b.pdf": b"%PDF-1.4 nothing"})
+    mill = mill_of(world)
+
+    before = world.waiting.files()
+    held = mill.parsing.claim("host:9", lease_seconds=30, max_attempts=3)
+    during = world.waiting.files()
+    assert held
+    mill.parsing.release(held, delay_seconds=0)
+    parse_all(mill)
+
+    assert (before.waiting, before.being_read, before.bytes) == (2, 0, 13 + 16)
+    assert 0 <= before.oldest_seconds < 60
+    assert (during.waiting, during.being_read, during.bytes) == (1, 1, 29 - held.bytes.size)
+    assert world.waiting.files().waiting == 0
+    counts = {(one.name, *one.labels): value for one, value in mill.tally.take().items()}
+    assert counts["lamina_files_total", ("outcome", "read")] == 1
+    assert counts["lamina_files_total", ("outcome", "refused")] == 1
+    assert counts["lamina_file_seconds_sum",] > 0
 
 
 def test_a_deleted_collection_takes_its_files_along(world: World) -> None:

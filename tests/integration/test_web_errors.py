@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -37,17 +38,29 @@ JSON = "application/json"
 
 
 @pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "The body is empty"),
+        (b'{"documents": [', "not valid JSON: Expecting value: line 1 column 16"),
+        (b'{"documents": [], "documents": [{"text": "x"}]}', "'documents' occurs twice"),
+        (b'{"documents": [{"text": "x", "metadata": {"a": NaN}}]}', "NaN is not JSON"),
+        (b'{"documents": ' + b"[" * 100_000, "The body is nested too deeply."),
+        (b"\xff\xfe{", "not UTF-8, as JSON is: byte 1 "),
+        (b'{"n": ' + b"9" * 5000 + b"}", "a whole number has more than 4,300 digits"),
+    ],
+)
+def test_a_body_that_is_not_json_is_refused_with_the_reason(
+    client: FlaskClient, body: bytes, words: str
+) -> None:
+    response = client.post(DOCUMENTS, data=body, content_type=JSON)
+    assert words in problem_of(response, 400, "bad-request")["detail"]
+
+
+@pytest.mark.parametrize(
     ("body", "media_type", "status", "slug"),
     [
         (b'{"documents": [{"text": "x"}]}', "text/plain", 415, "unsupported-media-type"),
         (b"text=x", "application/x-www-form-urlencoded", 415, "unsupported-media-type"),
-        (b'{"documents": [', JSON, 400, "bad-request"),
-        (b"", JSON, 400, "bad-request"),
-        (b'{"documents": [], "documents": [{"text": "x"}]}', JSON, 400, "bad-request"),
-        (b'{"documents": [{"text": "x", "metadata": {"a": NaN}}]}', JSON, 400, "bad-request"),
-        (b'{"documents": ' + b"[" * 100_000, JSON, 400, "bad-request"),
-        (b"\xff\xfe{", JSON, 400, "bad-request"),
-        (b'{"n": ' + b"9" * 5000 + b"}", JSON, 400, "bad-request"),
         (b"[1]", JSON, 422, "invalid-request"),
         (rb'"{\"documents\": [{\"text\": \"x\"}]}"', JSON, 422, "invalid-request"),
         (b"null", JSON, 422, "invalid-request"),
@@ -220,7 +233,48 @@ def test_the_wrong_method_says_which_are_right(client: FlaskClient) -> None:
     response = client.put("/api/v1/collections", json={})
 
     problem_of(response, 405, "method-not-allowed")
-    assert {"GET", "POST"} <= set(response.headers["Allow"].split(", "))
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+def test_whoever_asks_for_json_is_told_in_json_and_people_get_a_page(client: FlaskClient) -> None:
+    asked = client.get("/nowhere", headers={"Accept": "application/json"})
+    browser = client.get("/nowhere", headers={"Accept": "text/html,*/*;q=0.8"})
+
+    assert problem_of(asked, 404, "not-found")["detail"] == "Nothing is at this address."
+    assert browser.mimetype == client.get("/nowhere").mimetype == "text/html"
+    assert "Nothing is at this address." in browser.text
+
+
+def test_what_is_wrong_with_a_value_is_said_in_plain_words(client: FlaskClient) -> None:
+    def told(query: str) -> str:
+        response = client.get(f"/api/v1/collections/c/search?{query}")
+        return str(problem_of(response, 422, "invalid-request")["detail"])
+
+    assert told("q=x&k=0") == "/k: must be at least 1."
+    assert told("q=x&k=many") == "/k: must be a whole number."
+    assert told("q=x&exact=perhaps") == "/exact: must be true or false."
+    assert told("q=x&colour=red") == "/colour: is not known here."
+    assert (
+        "must be a time with its zone"
+        in problem_of(client.get("/api/v1/jobs?since=1795421298"), 422, "invalid-request")["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"keep_originals": 0}, "/keep_originals: must be true or false."),
+        ({"keep_originals": "true"}, "/keep_originals: must be true or false."),
+        ({"retention": {"versions": True}}, "/retention/versions: must be a whole number."),
+        ({"retention": {"days": "3"}}, "/retention/days: must be a number."),
+    ],
+)
+def test_a_value_in_a_body_is_not_taken_for_one_of_another_kind(
+    client: FlaskClient, body: dict[str, Any], told: str
+) -> None:
+    response = client.patch("/api/v1/collections/c", json=body)
+
+    assert problem_of(response, 422, "invalid-request")["detail"] == told
 
 
 def test_a_nul_in_an_address_never_reaches_a_database(client: FlaskClient) -> None:

@@ -29,7 +29,7 @@ def bound_client(lamina: Installation, scope: Scope, *collections: str) -> Flask
     return lamina.client(key=made.text)
 
 
-def stream(client: FlaskClient, path: str, last: int | None = None) -> list[dict[str, str]]:
+def stream(client: FlaskClient, path: str, last: int | str | None = None) -> list[dict[str, str]]:
     """Return the events of a stream, read to its end."""
     headers = {} if last is None else {"Last-Event-ID": str(last)}
     answer = client.get(path, headers=headers)

@@ -285,7 +285,7 @@ def test_hostile_files_get_a_reason_and_harm_nothing(
     assert job["finished"]
     assert {one["document"] for one in job["errors"]} >= {"scan.pdf", "bomb.zip"}
     assert sorted(Path(lamina.services.settings.data_dir / "uploads" / "scratch").iterdir()) == []
-    clear_away(open_attic(lamina.services), grace_seconds=0, draft_seconds=0)
+    clear_away(open_attic(lamina.services), grace_seconds=0, failed_seconds=0, draft_seconds=0)
 
 
 def test_a_reader_that_is_killed_hangs_or_eats_memory_fails_that_file_only(

@@ -90,7 +90,7 @@ def test_processes_say_what_they_do_and_what_troubles_them(lamina: Installation)
     assert "The disk is &lt;full&gt;. For 2 minutes." in page or "&lt;full&gt;" in page
     assert "9.8.7" in page
     assert "Encoding 1 document, 7 characters" in page
-    assert "300.0 MiB" in page
+    assert "300 MiB" in page
     assert "Nothing to do just now" in page
     assert "upkeep h:1: The disk is &lt;full&gt;." in first
 
@@ -196,11 +196,16 @@ def test_why_something_waits_is_told_in_words(lamina: Installation) -> None:
 
 
 def test_what_the_doctor_says_is_on_a_page(lamina: Installation) -> None:
-    page = lamina.client().get("/operation/health").text
+    client = lamina.client()
+    page = client.get("/operation/health").text
 
     assert re.search(r"\d+ things? wrong", page)
-    assert "Nothing answers at" in page
+    assert "None is alive" in page
     assert "free where the data folder lies" in page
+    lamina.services.roster.beat("host:1", "upkeep")
+    assert "None is alive" in client.get("/operation/health").text, "one look for all who ask"
+    lamina.app.extensions["examinations"].forget()
+    assert "1 upkeep" in client.get("/operation/health").text
 
 
 def test_only_whoever_may_administer_all_gets_in(tmp_path: Path) -> None:

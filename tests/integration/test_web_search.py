@@ -132,10 +132,10 @@ def test_several_questions_have_their_results_in_order(
         ({"k": 5}, "/q", "one of `q`, `vector` and `like`"),
         ({"vector": [1.0]}, "/vector", "has 1 values; the collection's vectors have 32"),
         ({"q": "x", "k": 1001}, "/k", "must be 1 to 1000"),
-        ({"q": "x", "passages": 0}, "/passages", "greater than or equal to 1"),
+        ({"q": "x", "passages": 0}, "/passages", "must be at least 1"),
         ({"queries": [], "q": "x"}, "/q", "cannot go with `queries`"),
         ({"queries": [{"q": "x"}, {"q": "x", "filter": "a"}]}, "/queries/1/filter", "column 2"),
-        ({"queries": [{"q": "x", "version": 1}]}, "/queries/0/version", "not permitted"),
+        ({"queries": [{"q": "x", "version": 1}]}, "/queries/0/version", "not known here"),
         ({"queries": [{"q": ""}, {"like": ""}]}, "/queries/0/q", "is blank"),
     ],
 )

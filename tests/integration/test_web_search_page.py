@@ -194,3 +194,30 @@ def test_a_comparison_that_cannot_be_made_says_why(
 
     assert response.status_code == status
     assert message in response.text
+
+
+def test_documents_without_a_title_are_called_by_their_first_words(lamina: Installation) -> None:
+    lamina.new_collection("untitled")
+    opening = f"Whales <sing> in cold seas, and {'hear each other far away; ' * 9}"
+    lamina.add({"id": "0f3a", "text": opening}, collection="untitled")
+    lamina.add({"id": "b1", "title": "Tea", "text": "leaves"}, collection="untitled")
+    lamina.index_all()
+    lamina.add({"id": "0f3a", "text": opening}, collection="untitled")  # unchanged: keeps no text
+    lamina.search("whales", collection="untitled")
+    client = lamina.client()
+
+    words = "Whales &lt;sing&gt; in cold seas, and hear each other far away; hear each other far…"
+    link = f'documents/0f3a">{words}</a>'
+    found = client.get("/search", query_string={"q": "whales", "collection": "untitled"}).text
+    assert link in found
+    assert "0f3a" in hits(found)
+    compared = client.get("/compare", query_string={"q": "whales", "collection": "untitled"}).text
+    assert f'<strong dir="auto">{words}</strong>' in compared
+    for version in ("", "1"):
+        listed = client.get(f"/collections/untitled/documents?version={version}").text
+        assert f'{words}</a><span class="id" dir="auto">0f3a</span>' in listed
+    assert 'dir="auto">Tea</a><span class="id" dir="auto">b1</span>' in listed
+    alike = client.get("/search", query_string={"like": "0f3a", "collection": "untitled"}).text
+    assert f'Like “<span dir="auto">{words}</span>”: 1 document found' in alike
+    shown = client.get("/collections/untitled/documents/0f3a").text
+    assert f'<h2 id="title" dir="auto">{words}</h2>' in shown

@@ -1,18 +1,22 @@
 """A Lamina that traces: `python -m tests.integration.traced_child FOLDER TRACEPARENT`.
 
-It takes a document of a traced request, one of another request and one of a traced message of
-another app, and makes them searchable.
+It takes a document of a traced request, one of another request, a file of a traced one and a
+document of a traced message of another app, and makes them searchable.
 """
 
+import io
 import json
 import sys
 from pathlib import Path
 
 from shared import tracing
 from shared.messages import MessageLimits, parse
+from shared.services import open_mill
+from tests.mills import parse_all
 from tests.unit.web.installation import Installation
 from web import tracing as web_tracing
 
+FILES = "/api/v1/collections/c/files"
 DOCUMENTS = "/api/v1/collections/c/documents"
 
 
@@ -26,6 +30,12 @@ def main(folder: str, traceparent: str) -> None:
             document = {"id": name, "text": f"text of {name}"}
             posted = client.post(DOCUMENTS, json={"documents": [document]}, headers=headers)
             assert posted.status_code == 202, posted.text
+        files = {"files": [(io.BytesIO(b"Words of a file"), "f.txt")]}
+        posted = client.post(FILES, data=files, headers={"traceparent": traceparent})
+        assert posted.status_code == 202, posted.text
+        mill = open_mill(lamina.services)
+        parse_all(mill)
+        mill.reader.close()
         client.get("/livez")
         limits = MessageLimits(
             documents=lamina.services.limits, message_bytes=10_000, rejected_bytes=10_000

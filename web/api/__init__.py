@@ -28,6 +28,7 @@ from web.api import (
     webhooks,
     why,
 )
+from web.api.routing import document_door
 
 DESCRIPTION = (
     "A self-hosted semantic index: hand documents in, find them by meaning a second later. "
@@ -75,3 +76,4 @@ def register(app: OpenAPI, csrf: CSRFProtect) -> None:
     for blueprint in _BLUEPRINTS:
         csrf.exempt(blueprint)
         app.register_api(blueprint)
+    document_door(app.paths)

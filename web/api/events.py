@@ -1,9 +1,4 @@
-"""`/events`: what happens, as it happens (Server-Sent Events) or as a list.
-
-A stream has a thread of its own, so there are few of them, each lasts a while, and clients take it
-up again where it ended: every browser's `EventSource` does so by itself, by `Last-Event-ID`.
-https://html.spec.whatwg.org/multipage/server-sent-events.html
-"""
+"""`/events`: what happens, as it happens (Server-Sent Events) or as a list."""
 
 import time
 from collections.abc import Collection, Iterator
@@ -13,11 +8,10 @@ from http import HTTPStatus
 from flask import Response
 
 from shared.domain import Event, EventKind, Scope
-from shared.errors import CatalogUnavailable, TooManyStreams
+from shared.errors import CatalogUnavailable
 from shared.ports import Events
 from web.access import caller, require
 from web.api.models.events import (
-    SSE,
     EventList,
     EventShape,
     EventsHeader,
@@ -27,11 +21,11 @@ from web.api.models.events import (
 from web.api.models.jobs import JobPath
 from web.api.routing import answer, make_blueprint, problem_responses
 from web.context import services
+from web.streams import BEGINNING, stream
 
 blueprint = make_blueprint("events", "What happens, as it happens.")
 
 _PAGE = 200
-_RETRY_MILLISECONDS = 1000
 _HEARTBEAT_SECONDS = 5.0
 
 
@@ -118,38 +112,29 @@ def _start(watch: _Watch, place: int) -> tuple[int, bool]:
 
 
 def _stream(watch: _Watch, place: int) -> Response:
-    """Return a stream; its place is given back when it is closed.
+    """Return what happens after *place* as a stream.
 
     Raises:
         TooManyStreams: this process serves as many as it may.
     """
-    it = services()
-    if not it.streams.acquire(blocking=False):
-        raise TooManyStreams
-    try:
-        place, missed = _start(watch, place)
-        settings = it.settings.events
-        parts = _parts(
+    place, missed = _start(watch, place)
+    settings = services().settings.events
+    return stream(
+        _parts(
             watch,
             place,
             missed=missed,
             stream_seconds=settings.stream_seconds,
             poll_seconds=settings.poll_seconds,
         )
-        headers = {"X-Accel-Buffering": "no"}  # nginx would keep it back
-        response = Response(parts, mimetype=SSE, headers=headers)
-    except BaseException:
-        it.streams.release()
-        raise
-    response.call_on_close(it.streams.release)
-    return response
+    )
 
 
 def _parts(
     watch: _Watch, place: int, *, missed: bool, stream_seconds: float, poll_seconds: float
 ) -> Iterator[str]:
     """Yield the text of a stream, a comment now and then so that a client that left is noticed."""
-    yield f"retry: {_RETRY_MILLISECONDS}\n\n"
+    yield BEGINNING
     if missed:
         yield f"id: {place}\nevent: gap\ndata: {{}}\n\n"
     ends_at = time.monotonic() + stream_seconds

@@ -1,12 +1,14 @@
 """`/jobs`: how far submissions are, why they wait, cancelling and retrying them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from flask import Response, url_for
 
 from shared.dead_letters import Retried, retry_job
-from shared.domain import Estimate, JobReport, ReplayOutcome, State
-from shared.services import open_dead_letter_office, open_enquiry
+from shared.domain import Estimate, FilesRetried, JobReport, ReplayOutcome, State
+from shared.services import open_dead_letter_office, open_depot, open_enquiry
+from shared.uploads.retrying import retry_files
 from shared.waiting.why import why_job
 from web.access import gathered
 from web.api.models.jobs import (
@@ -26,6 +28,8 @@ from web.context import services
 blueprint = make_blueprint("jobs", "Submissions and how far they are.")
 
 _MOST_RETRIED = 10_000
+_TOLD = 20
+"""Files that are named of which nothing is kept."""
 
 
 @blueprint.get("/jobs", responses={200: JobList, **problem_responses(404)})
@@ -70,32 +74,68 @@ def post_job_cancel(path: JobPath, body: Nothing) -> Response:  # noqa: ARG001 -
     "/jobs/<job_id>/retry", responses={200: RetriedShape, **problem_responses(400, 404, 507)}
 )
 def post_job_retry(path: JobPath, body: RetryBody) -> Response:
-    """Put documents of a job that failed back into the queue: all of them, or those named.
+    """Put documents and files of a job that failed back into the queue: all, or those named.
 
-    Each is indexed as it was accepted, unless a newer revision of it has come since.
+    A document is indexed as it was accepted, unless a newer revision of it has come since. A file
+    is read again, behind what was stored of it, as long as its bytes are kept
+    (`LAMINA_FILES_FAILED_DAYS`).
     """
-    done = retry(path.job_id, body.documents)
+    done = retry(path.job_id, documents=body.documents, files=body.files)
     shape = RetriedShape(
-        retried=done.waiting,
-        superseded=done.outcomes.get(ReplayOutcome.SUPERSEDED, 0),
-        impossible=done.outcomes.get(ReplayOutcome.IMPOSSIBLE, 0),
-        details=list(done.details),
-        more=done.more,
+        retried=done.documents.waiting,
+        files=done.files.waiting,
+        superseded=done.documents.outcomes.get(ReplayOutcome.SUPERSEDED, 0),
+        impossible=done.impossible,
+        details=done.details,
+        more=done.documents.more,
         job=_look(path.job_id),
     )
     return answer(shape)
 
 
-def retry(job_id: str, documents: Sequence[str] | None) -> Retried:
-    """Retry failed documents of a job, all of them or those named.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRetried:
+    """What became of the failed documents and files of a job."""
+
+    documents: Retried
+    files: FilesRetried
+
+    @property
+    def impossible(self) -> int:
+        """Documents and files of which nothing is kept any more."""
+        outcomes = self.documents.outcomes
+        return outcomes.get(ReplayOutcome.IMPOSSIBLE, 0) + len(self.files.gone)
+
+    @property
+    def details(self) -> list[str]:
+        """Why some do not wait again, in words; each reason once."""
+        return [*self.documents.details, *map(_gone, self.files.gone[:_TOLD])]
+
+
+def retry(
+    job_id: str, *, documents: Sequence[str] | None = None, files: Sequence[str] | None = None
+) -> JobRetried:
+    """Retry what failed of a job: all of it, or the documents and files that are named.
 
     Raises:
         JobNotFound, OutOfSpace, Overloaded
     """
     it = services()
     it.records.job(job_id, issues=0)
-    office = open_dead_letter_office(it)
-    return retry_job(office, job_id, documents=documents, most=_MOST_RETRIED)
+    everything = documents is None and files is None
+    return JobRetried(
+        files=retry_files(open_depot(it), job_id, names=None if everything else files or ()),
+        documents=retry_job(
+            open_dead_letter_office(it),
+            job_id,
+            documents=None if everything else documents or (),
+            most=_MOST_RETRIED,
+        ),
+    )
+
+
+def _gone(name: str) -> str:
+    return f"The bytes of {name!r} are not kept any more; send the file again."
 
 
 def newest_first(job: JobReport) -> tuple[float, tuple[int, ...]]:

@@ -1,11 +1,14 @@
 """What every blueprint of the API has: its prefix, the check of bodies, its documented errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.operation import Operation
+from flask_openapi3.models.path_item import PathItem
+from flask_openapi3.models.response import Response as OpenApiResponse
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 from werkzeug.exceptions import UnsupportedMediaType
@@ -14,7 +17,10 @@ from shared.errors import Fault, InvalidRequest
 
 PREFIX = "/api/v1"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_ANY_ERROR = (400, 401, 403, 404, 405, 409, 410, 413, 415, 421, 422, 429, 500, 503)
+_AT_THE_DOOR = (400, 421)
+"""What any request may be answered before a view sees it."""
+_OF_BODIES = (413, 415)
+"""And what one with a body may."""
 
 
 def make_blueprint(name: str, about: str, *, json_bodies: bool = True) -> APIBlueprint:
@@ -42,6 +48,23 @@ def problem_responses(*codes: int) -> dict[Any, Any]:
         }
         for code in codes
     }
+
+
+def document_door(paths: Mapping[str, PathItem]) -> None:
+    """Document, of every operation, the refusals that come before its view."""
+    door = _responses(_AT_THE_DOOR)
+    of_bodies = door | _responses(_OF_BODIES)
+    for item in paths.values():
+        for method in ("get", "put", "post", "patch", "delete"):
+            operation: Operation | None = getattr(item, method)
+            if operation is not None:
+                more = of_bodies if operation.requestBody else door
+                operation.responses = {**more, **(operation.responses or {})}
+
+
+def _responses(codes: Sequence[int]) -> dict[str, OpenApiResponse]:
+    documented = problem_responses(*codes).items()
+    return {code: OpenApiResponse.model_validate(what) for code, what in documented}
 
 
 def answer(

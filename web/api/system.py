@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound
 
 from shared.domain import Chore, ChoreState, rfc3339
 from shared.ports import Chores
+from shared.services import Services
 from shared.waiting.forecast import ALIVE_SECONDS
 from web.access import caller, visible
 from web.api.maintenance import chore_shapes
@@ -18,7 +19,9 @@ from web.api.models.system import (
     ClaimsQuery,
     EncoderList,
     EncoderShape,
+    FileQueueShape,
     ProcessShape,
+    RunningRebuild,
     SchemaPath,
     Status,
     TroubleShape,
@@ -50,6 +53,8 @@ def get_status() -> Response:
             claimed=int(backlog.get("claimed", 0)),
             oldest_seconds=round(backlog.get("oldest", 0.0), 3),
         ),
+        files=FileQueueShape.of(it.waiting.files()),
+        rebuilds=visible(_rebuilds(it), lambda one: one.collection),
         collections=[CollectionShape.of(one) for one in stats],
         chores=visible(chore_shapes(_active(it.chores)), lambda one: one.collection),
         damages=sum(one.collection_id in ids for one in it.chores.damages()),
@@ -83,6 +88,13 @@ def get_schema(path: SchemaPath) -> Response:
             kind = _ASYNCAPI if ".asyncapi." in file.name else "application/schema+json"
             return Response(file.read_text(encoding="utf-8"), content_type=kind)
     raise NotFound("No schema has this name.")
+
+
+def _rebuilds(it: Services) -> list[RunningRebuild]:
+    return [
+        RunningRebuild.of_rebuild(one, it.collections.by_id(one.collection_id).name)
+        for one in it.rebuilding.value()
+    ]
 
 
 def _active(chores: Chores) -> list[Chore]:

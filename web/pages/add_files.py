@@ -25,7 +25,7 @@ from shared.errors import (
 )
 from shared.services import open_depot
 from shared.uploads.previewing import FilePreview
-from shared.uploads.receiving import Verdict, check_room, receive, remember
+from shared.uploads.receiving import Verdict, check_room, confirm, receive, remember
 from web import previews
 from web.access import require, visible
 from web.arrivals import judged
@@ -117,8 +117,7 @@ def confirm_files(draft: str) -> ResponseReturnValue:
         columns = _mapped(it.uploads.drafted(name, draft))
         if request.form.get("do") == _LOOK:
             return _review(name, draft, (), columns)
-        check_room(open_depot(it), _submission(name).lane)
-        receipt = it.uploads.confirm(_submission(name), draft, columns)
+        receipt = confirm(open_depot(it), _submission(name), draft, columns)
     except CollectionNotFound as error:
         return _form(wanted, {"collection": error.detail}), HTTPStatus.UNPROCESSABLE_ENTITY
     except (OutOfSpace, Overloaded) as error:
@@ -181,6 +180,7 @@ def _review(
         good=sum(not one.refused for one in cards),
         taken=len(cards),
         max_tokens=previews.max_tokens(it, collection),
+        shown=previews.DOCUMENTS,
     )
     return page, HTTPStatus.OK if cards else HTTPStatus.UNPROCESSABLE_ENTITY
 

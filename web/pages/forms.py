@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from shared.domain import CollectionStats
 from shared.errors import Fault, InvalidRequest
 from shared.services import DEFAULT_COLLECTION
+from web.api.models.base import FORM
 from web.problems import refuse_invalid
 
 M = TypeVar("M", bound=BaseModel)
@@ -53,7 +54,7 @@ def checked(model: type[M], given: Mapping[str, object]) -> M:
         InvalidRequest: with a pointer for each field that is wrong.
     """
     try:
-        return model.model_validate(given)
+        return model.model_validate(given, context=FORM)
     except ValidationError as error:
         refuse_invalid(error)
         raise

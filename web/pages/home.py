@@ -6,7 +6,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, make_response, render_template, request
 
 from shared.domain import CollectionStats, Scope, SearchResult, VersionReport
-from shared.errors import CollectionNotFound, LaminaError
+from shared.errors import CollectionNotFound, DocumentNotFound, LaminaError
 from shared.searching.cursors import Cursor
 from shared.searching.queries import Moment, SearchRequest
 from shared.searching.search import search
@@ -14,6 +14,7 @@ from shared.services import open_shelf
 from shared.versions.shelf import resolve
 from web.access import caller, require, visible
 from web.context import services
+from web.formats import called
 from web.pages import samples
 from web.pages.forms import preselected
 from web.pages.questions import HITS, Refusal, Typed
@@ -30,6 +31,8 @@ class Answer:
     result: SearchResult
     first: int
     """Rank of the first hit, from 1."""
+    like: str = ""
+    """What the document is called that others are like, if they are."""
 
 
 @blueprint.get("/")
@@ -46,7 +49,7 @@ def index() -> Response:
     stats = (
         [] if known else visible(services().collections.stats(), lambda one: one.collection.name)
     )
-    chosen = typed.collection or preselected(stats, None)
+    chosen = typed.collection or _worth_asking(stats)
     answer, refusal = None, None
     if typed.asks:
         try:
@@ -77,6 +80,11 @@ def index() -> Response:
     return page
 
 
+def _worth_asking(stats: list[CollectionStats]) -> str:
+    """Return the collection to offer first: the default one, unless only others hold something."""
+    return preselected([one for one in stats if one.documents or one.waiting] or stats, None)
+
+
 def _behind(name: str) -> str:
     """Return the collection that an alias leads to, if it is there for whoever asks."""
     try:
@@ -96,7 +104,16 @@ def _answer(typed: Typed, chosen: str) -> Answer:
         it.searcher, SearchRequest(collection=collection, **vars(query), **vars(moment))
     )
     before = Cursor.read(typed.cursor, "/cursor").offset if typed.cursor else 0
-    return Answer(result, before + 1)
+    return Answer(result, before + 1, _name_of(collection, typed.like) if typed.like else "")
+
+
+def _name_of(collection: str, document_id: str) -> str:
+    """Return what a document is called; its id if only older versions hold it."""
+    try:
+        report = services().records.document(collection, document_id)
+    except DocumentNotFound:
+        return document_id
+    return called(report.title, report.text, document_id)
 
 
 def _versions(stats: list[CollectionStats], chosen: str) -> list[VersionReport]:

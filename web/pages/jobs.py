@@ -8,13 +8,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from shared.dead_letters import Retried
 from shared.domain import CollectionStats, Estimate, JobKind, JobReport, ReplayOutcome
 from shared.errors import InvalidRequest, OutOfSpace, Overloaded
-from shared.services import open_enquiry
+from shared.services import Services, open_enquiry
 from shared.waiting.why import why_job
 from web.access import caller, gathered, visible
-from web.api.jobs import newest_first, retry
+from web.api.jobs import JobRetried, newest_first, retry
 from web.api.models.base import end_of_page
 from web.api.models.jobs import JobsQuery, JobStatus
 from web.context import services
@@ -117,6 +116,11 @@ def progress(job_id: str) -> str:
     return _render("_job.html", job_id)
 
 
+def standing(it: Services, arguments: Mapping[str, str]) -> object:
+    """Return what the part of a job's page that changes is made of, for `/live`."""
+    return it.records.job(arguments["job_id"], issues=0)
+
+
 @blueprint.get("/jobs/<job_id>/batches")
 def batches(job_id: str) -> str:
     """List the batches that a job was encoded in, and why each was closed."""
@@ -135,10 +139,10 @@ def cancel(job_id: str) -> Response:
 
 @blueprint.post("/jobs/<job_id>/retry")
 def retry_failed(job_id: str) -> Response:
-    """Put what failed of a job back into the queue: all of it, or one document."""
-    document = request.form.get("document")
+    """Put what failed of a job back into the queue: all of it, or one document or file."""
+    documents, files = request.form.getlist("document"), request.form.getlist("file")
     try:
-        flash(*_told(retry(job_id, None if document is None else [document])))
+        flash(*_told(retry(job_id, documents=documents or None, files=files or None)))
     except (OutOfSpace, Overloaded) as error:
         flash(f"{error.title}. {error.detail}", "bad")
     return _to(job_id)
@@ -201,18 +205,21 @@ def _batches(job_id: str, *, limit: int) -> list[Batch]:
     return [Batch.of(one) for one in services().records.claims(limit=limit, job_id=job_id)]
 
 
-def _told(done: Retried) -> tuple[str, str]:
+def _told(done: JobRetried) -> tuple[str, str]:
+    documents, files = done.documents, done.files.waiting
     parts = []
-    if done.waiting:
-        parts.append(f"{plural(done.waiting, 'document')} will be indexed again.")
-    elif done.outcomes.get(ReplayOutcome.SUPERSEDED):
-        parts.append("Nothing to index again: newer revisions are there.")
-    else:
-        parts.append("Nothing was put back into the queue.")
+    if documents.waiting:
+        parts.append(f"{plural(documents.waiting, 'document')} will be indexed again.")
+    if files:
+        parts.append(f"{plural(files, 'file')} will be read again.")
+    if not parts:
+        overtaken = documents.outcomes.get(ReplayOutcome.SUPERSEDED)
+        why = "Nothing to index again: newer revisions are there."
+        parts.append(why if overtaken else "Nothing was put back into the queue.")
     parts += [one for one in done.details if one not in parts]
-    if done.more:
+    if documents.more:
         parts.append("There are more: retry again.")
-    return " ".join(parts), "good" if done.waiting else "note"
+    return " ".join(parts), "good" if documents.waiting or files else "note"
 
 
 def _stats() -> list[CollectionStats]:

@@ -1,6 +1,6 @@
 """`/collections/<name>/map`: the vectors of a collection on a plane."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from shared.domain import MapReport
 from shared.errors import InvalidRequest, LaminaError, MapNotFound, NotFound, VersionExpired
 from shared.projecting.atlas import MapPoint, QueryPlace, SeenMap, find, locate, look
-from shared.services import open_atlas, open_shelf
+from shared.services import Services, open_atlas, open_shelf
 from shared.versions.shelf import resolve
 from web.api.maps import wish
 from web.api.models.maps import MapBody
@@ -95,6 +95,13 @@ def progress(name: str) -> ResponseReturnValue:
             "map_pages.show", name=name, version=report.version
         )
     return response
+
+
+def standing(it: Services, arguments: Mapping[str, str]) -> object:
+    """Return what the part of the page that waits for a map is made of, for `/live`."""
+    name, ref = arguments["name"], arguments.get("version", "")
+    version = resolve(open_shelf(it), name, ref) if ref else None
+    return find(open_atlas(it), name, version).state
 
 
 @blueprint.get("/collections/<name>/map/points")

@@ -1,5 +1,6 @@
 """`/collections/<name>/rebuild`: how documents are cut and encoded, and doing it anew."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Blueprint, flash, render_template, request
@@ -13,6 +14,7 @@ from shared.errors import (
     LaminaError,
     RebuildUnderWay,
 )
+from shared.services import Services
 from web.api.collections import begin_rebuild, shape_of
 from web.api.models.rebuilds import NewRebuild, RebuildShape
 from web.context import services
@@ -39,6 +41,11 @@ def progress(name: str) -> str:
     return render_template(
         "collection/_rebuild.html", name=name, rebuild=found, failures=failures, asked=True
     )
+
+
+def standing(it: Services, arguments: Mapping[str, str]) -> object:
+    """Return what the part of the page about a rebuild is made of, for `/live`."""
+    return it.rebuilds.last(it.collections.get(arguments["name"]).id)
 
 
 @blueprint.post("/collections/<name>/rebuild")

@@ -1,6 +1,6 @@
 """`/sample`: a collection to try Lamina with, loaded and removed by one click."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -19,7 +19,7 @@ from shared.errors import (
 )
 from shared.samples import NAME
 from shared.sampling import load_sample
-from shared.services import open_sampler
+from shared.services import Services, open_sampler
 from web import record
 from web.access import visible
 from web.context import services
@@ -73,6 +73,15 @@ def progress() -> str:
     """Return the part of the first page that tells how far the sample is."""
     stats = visible(services().collections.stats(), lambda one: one.collection.name)
     return render_template("_sample.html", sample=look(stats))
+
+
+def standing(it: Services, arguments: Mapping[str, str]) -> object:  # noqa: ARG001 - there is one
+    """Return what the part of the first page about the sample is made of, for `/live`."""
+    try:
+        sample = it.collections.get(NAME)
+    except CollectionNotFound:
+        return None
+    return it.reading.head(sample.id).version, it.reading.waiting(sample.id)
 
 
 @blueprint.post("/sample/remove")

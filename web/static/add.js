@@ -1,6 +1,6 @@
 "use strict";
 /* The file input works by itself, also for files that are dropped on it; this makes the whole area
-   take them, and lists what was chosen. */
+   take them, beside those that are there, and lists what was chosen. */
 const area = document.querySelector("[data-drop]");
 if (area) {
   const input = area.querySelector("input[type=file]");
@@ -11,30 +11,50 @@ if (area) {
     while (bytes >= 1024 && unit < units.length - 1) { bytes /= 1024; unit += 1; }
     return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
   };
-  const show = () => {
-    list.replaceChildren(...Array.from(input.files, (file) => {
-      const item = document.createElement("li");
-      for (const words of [file.name, size(file.size)]) {
-        const part = document.createElement("span");
-        part.dir = "auto";
-        part.textContent = words;
-        item.append(part);
-      }
-      return item;
-    }));
-    list.hidden = !input.files.length;
+  const line = (...parts) => {
+    const item = document.createElement("li");
+    for (const words of parts) {
+      const part = document.createElement("span");
+      part.dir = "auto";
+      part.textContent = words;
+      item.append(part);
+    }
+    return item;
   };
-  input.addEventListener("change", show);
+  const show = (folders = []) => {
+    list.replaceChildren(
+      ...Array.from(input.files, (file) => line(file.name, size(file.size))),
+      ...folders.map((name) => line(name, "a folder: choose it below")),
+    );
+    list.hidden = !list.children.length;
+  };
+  /* The last one of a name: it would replace the one before. */
+  const together = (files) => {
+    const named = new Map(files.map((file) => [file.name, file]));
+    const all = new DataTransfer();
+    named.forEach((file) => all.items.add(file));
+    return all.files;
+  };
+  const folders = ({ items }) =>
+    Array.from(items, (item) => item.webkitGetAsEntry?.())
+      .filter((entry) => entry?.isDirectory)
+      .map((entry) => entry.name);
+
+  input.addEventListener("change", () => show());
   for (const kind of ["dragenter", "dragover"]) {
     area.addEventListener(kind, (event) => { event.preventDefault(); area.classList.add("over"); });
   }
-  for (const kind of ["dragleave", "drop"]) {
-    area.addEventListener(kind, () => area.classList.remove("over"));
-  }
+  area.addEventListener("dragleave", (event) => {
+    if (!area.contains(event.relatedTarget)) area.classList.remove("over");
+  });
   area.addEventListener("drop", (event) => {
-    if (event.target === input) return;
     event.preventDefault();
-    if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; show(); }
+    area.classList.remove("over");
+    const dropped = event.dataTransfer;
+    const left = folders(dropped);
+    const files = Array.from(dropped.files).filter((file) => !left.includes(file.name));
+    input.files = together([...input.files, ...files]);
+    show(left);
   });
   show();
 }

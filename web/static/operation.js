@@ -5,7 +5,8 @@
   const home = document.getElementById("plots");
   if (!home) return;
   const LINES = 3;
-  const HEIGHT = 150;
+  const HEIGHT = 140;
+  const LEAST = { s: 1, "/s": 1 }; /* how far an axis reaches where nothing happened yet */
   const drawn = new Map();
   let known = null;
 
@@ -15,7 +16,7 @@
     if (value == null) return "–";
     if (unit === "s" && value > 0 && value < 1) return `${Math.round(value * 1000)} ms`;
     if (unit === "s" && value >= 120) return `${Math.round(value / 60)} min`;
-    return `${+value.toFixed(value < 10 ? 2 : 0)}${unit}`;
+    return `${Number(value.toFixed(value < 10 ? 2 : 0)).toLocaleString("en")}${unit}`;
   };
 
   const clock = (at, seconds) =>
@@ -38,9 +39,9 @@
     width,
     height: HEIGHT,
     cursor: { y: false, sync: { key: "operation" } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(most || 0, 0.001) * 1.15] } },
+    scales: { y: { range: (_, __, most) => [0, (most || LEAST[plot.unit] || 10) * 1.15] } },
     axes: [
-      axis({ space: 70, values: (_, ticks) => ticks.map((one) => clock(one, ticks.at(-1) - ticks[0] < 300)) }),
+      axis({ space: 70, size: 30, values: (_, ticks) => ticks.map((one) => clock(one, ticks.at(-1) - ticks[0] < 300)) }),
       axis({ size: 62, values: (_, ticks) => ticks.map((one) => written(one, plot.unit)) }),
     ],
     series: [

@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import Connection, collate, or_, select, union
 
 from shared.catalog.engine.dialect import AnyRow
+from shared.catalog.files.origins import ORIGIN, is_of, origin_of
 from shared.catalog.publishing.lifetimes import live_at, pages, space_at
 from shared.catalog.publishing.publications import read_spans
 from shared.catalog.tables import (
@@ -15,6 +16,7 @@ from shared.catalog.tables import (
     ClaimRow,
     DocumentRow,
     LivenessRow,
+    OriginRow,
     RevisionRow,
     SegmentRow,
 )
@@ -146,10 +148,13 @@ def read_documents(
             RevisionRow.text,
             RevisionRow.metadata_json,
             RevisionRow.external_version,
+            OriginRow.upload_id,
+            *ORIGIN,
         )
         .select_from(DocumentRow)
         .join(LivenessRow, LivenessRow.document_id == DocumentRow.id)
         .join(RevisionRow, RevisionRow.id == LivenessRow.revision_id)
+        .outerjoin(OriginRow, is_of(RevisionRow))
         .where(
             DocumentRow.collection_id == collection_id,
             *live_at(LivenessRow, version),
@@ -181,4 +186,6 @@ def _archived(row: AnyRow, chunks: tuple[ChunkSpan, ...]) -> ArchivedDocument:
         metadata=json.loads(row.metadata_json),
         external_version=row.external_version,
         chunks=chunks,
+        origin=origin_of(row),
+        has_original=row.upload_id is not None,
     )

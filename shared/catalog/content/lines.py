@@ -23,14 +23,15 @@ LINE_COLUMNS = (
 """What `line_of` reads of a revision, besides its title and metadata."""
 
 
-def line_of(external_id: str, row: AnyRow) -> DocumentLine:
-    """Return a revision for a list."""
+def line_of(external_id: str, row: AnyRow, *, beginning: str = "") -> DocumentLine:
+    """Return a revision for a list; *beginning* of its text, where it has no title."""
     return DocumentLine(
         id=external_id,
         revision_id=row.id,
         kind=RevisionKind(row.kind),
         state=State(row.state),
         title=row.title,
+        beginning=beginning,
         metadata=json.loads(row.metadata_json),
         characters=row.characters,
         warnings=tuple(json.loads(row.warnings or "[]")),

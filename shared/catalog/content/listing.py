@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, collate, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    collate,
+    func,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from shared.catalog.content.contents import collation
@@ -24,6 +33,7 @@ from shared.domain.filters import matches
 _MOST_LOOKED_AT = 10_000
 """Documents that one page looks at; what is asked for may be rare."""
 _STEP = 500
+_BEGINNING_CHARACTERS = 300
 
 
 def list_documents(
@@ -73,7 +83,7 @@ def _lines(
     for document in window:
         row = rows.get(document.id)
         if row is not None and (which.version is not None or not is_deleted(row)):
-            line = line_of(document.external_id, row)
+            line = line_of(document.external_id, row, beginning=row.beginning or "")
             if _fits(line, which):
                 yield line
 
@@ -88,6 +98,14 @@ def _fits(line: DocumentLine, which: DocumentFilter) -> bool:
 
 _ids: BindParameter[int] = bindparam("ids", expanding=True)
 _other, _live = aliased(RevisionRow, name="other"), aliased(RevisionRow, name="live")
+
+
+def _beginning(revision: type[RevisionRow]) -> ColumnElement[str | None]:
+    """Return the beginning of the text of a revision without a title."""
+    text = func.substr(revision.text, 1, _BEGINNING_CHARACTERS)
+    return case((func.trim(revision.title) == "", text), else_=None)
+
+
 _newest = (
     select(_other.id)
     .where(_other.document_id == DocumentRow.id, *may_be_newest(_other))
@@ -103,6 +121,7 @@ _NEWEST = (
         *LINE_COLUMNS,
         case((_same, _live.title), else_=RevisionRow.title).label("title"),
         case((_same, _live.metadata_json), else_=RevisionRow.metadata_json).label("metadata_json"),
+        case((_same, _beginning(_live)), else_=_beginning(RevisionRow)).label("beginning"),
     )
     .select_from(DocumentRow)
     .join(RevisionRow, RevisionRow.id == _newest)
@@ -113,7 +132,12 @@ _NEWEST = (
     .where(DocumentRow.id.in_(_ids))
 )
 _AT_A_VERSION = (
-    select(*LINE_COLUMNS, RevisionRow.title, RevisionRow.metadata_json)
+    select(
+        *LINE_COLUMNS,
+        RevisionRow.title,
+        RevisionRow.metadata_json,
+        _beginning(RevisionRow).label("beginning"),
+    )
     .join(LivenessRow, LivenessRow.revision_id == RevisionRow.id)
     .where(
         LivenessRow.document_id.in_(_ids),

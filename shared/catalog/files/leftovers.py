@@ -8,7 +8,7 @@ that whoever copies what a moment's catalog names, finds it.
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, bindparam, delete, exists, literal, select, text, update
+from sqlalchemy import Connection, bindparam, case, delete, exists, literal, select, text, update
 
 from shared.catalog.engine.clock import db_now
 from shared.catalog.engine.database import Database
@@ -38,14 +38,21 @@ class SqlLeftovers:
         end = update(UploadRow).where(*overdue).values(**given_up)
         return self._database.run(lambda tx: tx.execute(end).rowcount)
 
-    def unneeded(self, *, older_than_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (upload id, key) of files that ended so long ago and that no text refers to."""
+    def unneeded(
+        self, *, older_than_seconds: float, failed_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Return (upload id, key) of files that ended so long ago and that no text refers to.
+
+        Those that could not be read, only *failed_seconds* after that.
+        """
+        failed = UploadRow.state == UploadState.FAILED.value
+        seconds = case((failed, literal(failed_seconds)), else_=literal(older_than_seconds))
         wanted = (
             select(UploadRow.id, UploadRow.bytes_key)
             .where(
                 text("uploads.has_bytes"),
                 UploadRow.state.in_(_ENDED),
-                UploadRow.ended_at <= db_now() - literal(older_than_seconds),
+                UploadRow.ended_at <= db_now() - seconds,
                 ~_has_text,
             )
             .limit(limit)

@@ -28,6 +28,7 @@ from shared.domain import (
     UploadState,
 )
 from shared.errors import Fenced
+from shared.tracing import TRACEPARENT, is_traceparent
 
 _DIED = "{} processes that read it died. It may be what ended them, so it is not read again."
 
@@ -143,10 +144,12 @@ def _take(tx: Connection, upload_id: str, worker: str, lease_seconds: float) -> 
         )
         .returning(*UploadRow.__table__.c)
     )
-    return _upload(tx.execute(taken).one())
+    row = tx.execute(taken).one()
+    return _upload(row, tx.scalar(_EXTRA, {"job": row.job_id}))
 
 
-def _upload(row: AnyRow) -> Upload:
+def _upload(row: AnyRow, extra: str | None) -> Upload:
+    carried = json.loads(extra or "{}").get(TRACEPARENT)
     return Upload(
         id=row.id,
         epoch=row.epoch,
@@ -159,6 +162,7 @@ def _upload(row: AnyRow) -> Upload:
         lane=Lane(row.lane),
         stored=row.documents,
         attempts=row.attempts,
+        traceparent=carried if is_traceparent(carried) else None,
     )
 
 
@@ -220,6 +224,7 @@ def _keeps_originals(tx: Connection, collection_id: int) -> bool:
 
 
 _JOB = select(JobRow.source, JobRow.producer).where(JobRow.id == bindparam("job"))
+_EXTRA = select(JobRow.extra).where(JobRow.id == bindparam("job"))
 _LOCK_JOB = select(JobRow.id).where(JobRow.id == bindparam("job")).with_for_update(key_share=True)
 _LAST = select(func.max(UploadRow.ordinal)).where(UploadRow.job_id == bindparam("job"))
 _NEXT = (

@@ -1,7 +1,7 @@
 """Files as their owners see them: accepted, looked at first, followed, had back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, Update, bindparam, insert, select, text, update
 
@@ -11,6 +11,7 @@ from shared.catalog.engine.database import Database
 from shared.catalog.engine.dialect import AnyRow
 from shared.catalog.engine.identity import new_id
 from shared.catalog.files.origins import is_of
+from shared.catalog.files.retrying import retry_failed
 from shared.catalog.inbox.accepting import Job, open_job
 from shared.catalog.jobs.records import may_be_newest, newest_first
 from shared.catalog.tables import DocumentRow, OriginRow, RevisionRow, UploadRow
@@ -20,6 +21,7 @@ from shared.domain import (
     FileFault,
     FileIssue,
     FileKind,
+    FilesRetried,
     Lane,
     NewUpload,
     Original,
@@ -109,6 +111,10 @@ class SqlUploads:
             return [
                 (row.ordinal, report_of(row)) for row in tx.execute(wanted, {"job": job_id}).all()
             ]
+
+    def retry(self, job_id: str, *, names: Collection[str] | None) -> FilesRetried:
+        """Let files of a job that failed wait again, all of them or those called so."""
+        return self._database.run(lambda tx: retry_failed(tx, job_id, names))
 
     def original(self, collection: str, external_id: str) -> Original | None:
         """Return the file that a document's newest text was read from; None if it is not kept.

@@ -13,6 +13,7 @@ from shared.catalog.content.fields import file_job
 from shared.catalog.engine.clock import read_clock
 from shared.catalog.engine.dialect import insert_new
 from shared.catalog.engine.identity import new_id
+from shared.catalog.files.origins import store_origins
 from shared.catalog.inbox.drafts import Draft, Parcel
 from shared.catalog.inbox.standings import Standing, lock, raise_external_versions
 from shared.catalog.queue.flows import Flow, charge, cost_of, virtual_time
@@ -22,7 +23,7 @@ from shared.catalog.tables import (
     KeyRow,
     RevisionRow,
 )
-from shared.domain import Receipt, RevisionKind, State, Submission
+from shared.domain import Parsed, Receipt, RevisionKind, State, Submission
 from shared.errors import DocumentNotFound, KeyReused
 
 
@@ -57,7 +58,17 @@ def store(tx: Connection, parcel: Parcel, hold_seconds: float = 0.0) -> Receipt:
         CollectionNotFound, KeyReused, DocumentNotFound: undo the transaction (or savepoint).
     """
     opened = open_job(tx, parcel.submission, hold_seconds)
-    return opened if isinstance(opened, Receipt) else fill(tx, opened, parcel.drafts)
+    if isinstance(opened, Receipt):
+        return opened
+    receipt = fill(tx, opened, parcel.drafts)
+    origins = parcel.submission.origins
+    read = [
+        Parsed(document=one.document, origin=origins[one.document.id])
+        for one in parcel.drafts
+        if one.document.id in origins
+    ]
+    store_origins(tx, opened.collection_id, read, None)
+    return receipt
 
 
 def open_job(tx: Connection, submission: Submission, hold_seconds: float = 0.0) -> Job | Receipt:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, case, func, select, text
 
 from shared.catalog.collections.naming import DELETED
 from shared.catalog.engine.clock import db_now
@@ -12,8 +12,17 @@ from shared.catalog.engine.dialect import AnyRow
 from shared.catalog.publishing.lifetimes import pages
 from shared.catalog.queue.whereabouts import read_holders, read_whereabouts
 from shared.catalog.rebuilds.jobs import RebuildJob, read_rebuild_jobs
-from shared.catalog.tables import CLAIMED, PENDING, WAITING_STATES, ClaimRow, RevisionRow
+from shared.catalog.rebuilds.standings import read_rebuild_lane
+from shared.catalog.tables import (
+    CLAIMED,
+    PENDING,
+    WAITING_STATES,
+    ClaimRow,
+    RevisionRow,
+    UploadRow,
+)
 from shared.domain import (
+    FileQueue,
     FinishedClaim,
     Holder,
     JobPlace,
@@ -23,6 +32,7 @@ from shared.domain import (
     Outline,
     Place,
     Stretch,
+    UploadState,
     Whereabouts,
 )
 
@@ -44,9 +54,12 @@ class SqlWaiting:
             return tx.execute(_COUNT, {"most": most}).scalar_one()
 
     def lanes(self) -> Sequence[LaneLoad]:
-        """Return what waits in each lane that anything waits in. Reads all of it, in its index."""
-        with self._database.glance() as tx:
-            rows = tx.execute(_LANES).all()
+        """Return what waits in each lane that anything waits in, rebuilds among them.
+
+        Reads all of it, in its index; of collections that are being rebuilt, all live documents.
+        """
+        with self._database.read() as tx:
+            rows = [*tx.execute(_LANES), *read_rebuild_lane(tx)]
         return [
             LaneLoad(
                 lane=Lane(row.lane),
@@ -55,6 +68,17 @@ class SqlWaiting:
             )
             for row in rows
         ]
+
+    def files(self) -> FileQueue:
+        """Return the files that wait for a parser or are in the hands of one."""
+        with self._database.glance() as tx:
+            row = tx.execute(_FILES).one()
+        return FileQueue(
+            waiting=row.waiting,
+            being_read=row.being_read,
+            bytes=int(row.bytes),
+            oldest_seconds=max(0.0, row.age or 0.0),
+        )
 
     def outline(self) -> Outline:
         """Return what waits in each part of the queue. Reads all of it, in its index."""
@@ -156,6 +180,16 @@ _LANES = (
     .where(RevisionRow.state == PENDING, RevisionRow.collection_id.not_in(DELETED))
     .group_by(RevisionRow.lane)
     .order_by(RevisionRow.lane)
+)
+_waits = UploadRow.state == UploadState.PENDING.value
+_FILES = select(
+    func.coalesce(func.sum(case((_waits, 1), else_=0)), 0).label("waiting"),
+    func.coalesce(func.sum(case((_waits, 0), else_=1)), 0).label("being_read"),
+    func.coalesce(func.sum(case((_waits, UploadRow.size), else_=0)), 0).label("bytes"),
+    (db_now() - func.min(case((_waits, UploadRow.accepted_at)))).label("age"),
+).where(
+    text("uploads.state IN ('pending', 'claimed')"),  # as its index says
+    UploadRow.collection_id.not_in(DELETED),
 )
 _TURN = select(RevisionRow.turn).where(
     RevisionRow.state == PENDING, RevisionRow.lane == bindparam("lane")

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, text, update
 
 from shared.catalog.collections.collections import SPACE_COLUMNS, insert_space, live_space, space_of
-from shared.catalog.collections.naming import find
+from shared.catalog.collections.naming import IS_THERE, find
 from shared.catalog.engine import migrating
 from shared.catalog.engine.clock import db_now, read_clock
 from shared.catalog.engine.database import Database
@@ -21,6 +21,7 @@ from shared.catalog.tables import (
     CollectionRow,
     DocumentRow,
     JobRow,
+    PartRow,
     RebuildRow,
     RenditionRow,
     RevisionRow,
@@ -108,6 +109,11 @@ class SqlRebuilds:
         with self._database.read() as tx:
             rows = tx.execute(_FAILURES, wanted).all()
         return [RebuildFailure(document=row.external_id, error=row.error) for row in rows]
+
+    def remains(self, *, older_than_seconds: float) -> Sequence[int]:
+        """Return the collections of which something is left of a rebuild that ended so long ago."""
+        with self._database.glance() as tx:
+            return tx.scalars(_REMAINS, {"age": older_than_seconds}).all()
 
     def _get(self, rebuild_id: str) -> Rebuild:
         with self._database.read() as tx:
@@ -255,6 +261,23 @@ _RETRY = (
     .values(
         state="pending", error=None, claim_id=None, solo_crashes=0, suspect_of=None, suspects=None
     )
+)
+_REMAINS = (
+    select(RebuildRow.collection_id)
+    .join(CollectionRow, CollectionRow.id == RebuildRow.collection_id)
+    .where(
+        RebuildRow.state != "running",
+        RebuildRow.ended_at < db_now() - bindparam("age"),
+        IS_THERE,
+        or_(
+            select(RenditionRow.revision_id)
+            .where(RenditionRow.space_id == RebuildRow.space_id)
+            .exists(),
+            select(PartRow.id).where(PartRow.space_id == RebuildRow.space_id).exists(),
+        ),
+    )
+    .distinct()
+    .order_by(RebuildRow.collection_id)
 )
 _FAILURES = (
     select(DocumentRow.external_id, RenditionRow.error)

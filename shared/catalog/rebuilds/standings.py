@@ -1,18 +1,23 @@
 """How far rebuilds are."""
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from collections.abc import Sequence
 
+from sqlalchemy import Connection, bindparam, func, literal, or_, select, text
+
+from shared.catalog.collections.naming import IS_THERE
+from shared.catalog.engine.clock import db_now
 from shared.catalog.engine.dialect import AnyRow
 from shared.catalog.rebuilds.claims import IS_LIVE, RUNNING
 from shared.catalog.tables import (
     CLAIMED,
     PENDING,
+    CollectionRow,
     LivenessRow,
     RebuildRow,
     RenditionRow,
     RevisionRow,
 )
-from shared.domain import Progress, RevisionKind
+from shared.domain import Lane, Progress, RevisionKind
 from shared.errors import Fenced
 
 
@@ -40,6 +45,17 @@ def read_progress(tx: Connection, collection_id: int, space_id: int) -> Progress
         waiting=sum(row.documents for row in open_ones if row.state != "claimed"),
         characters=sum(int(row.characters) for row in open_ones),
     )
+
+
+def read_rebuild_lane(tx: Connection) -> Sequence[AnyRow]:
+    """Return what no worker holds yet of all rebuilds under way, as one row of their lane or none.
+
+    Looks at all live documents of their collections; at none where nothing is being rebuilt.
+    """
+    if not tx.scalar(_ANY_RUNNING):
+        return []
+    rows = tx.execute(_LANE).all()
+    return [row for row in rows if row.documents]
 
 
 def count_unfinished(tx: Connection, space_id: int) -> tuple[int, int]:
@@ -76,6 +92,30 @@ _PROGRESS = (
     )
     .where(*OPEN)
     .group_by(RenditionRow.state)
+)
+_ANY_RUNNING = select(select(RebuildRow.id).where(RUNNING).exists())
+_LANE = (
+    select(
+        literal(Lane.REBUILD.value).label("lane"),
+        func.count().label("documents"),
+        func.sum(RevisionRow.characters).label("characters"),
+        (db_now() - func.min(RebuildRow.started_at)).label("age"),
+    )
+    .select_from(RebuildRow)
+    .join(CollectionRow, CollectionRow.id == RebuildRow.collection_id)
+    .join(
+        LivenessRow,
+        (LivenessRow.collection_id == RebuildRow.collection_id)
+        & LivenessRow.to_version.is_(None)
+        & (LivenessRow.kind == RevisionKind.PUT.value),
+    )
+    .join(RevisionRow, RevisionRow.id == LivenessRow.revision_id)
+    .outerjoin(
+        RenditionRow,
+        (RenditionRow.revision_id == LivenessRow.revision_id)
+        & (RenditionRow.space_id == RebuildRow.space_id),
+    )
+    .where(RUNNING, IS_THERE, or_(RenditionRow.state.is_(None), RenditionRow.state == PENDING))
 )
 _mine = select(func.count()).where(RenditionRow.space_id == bindparam("space"), IS_LIVE)
 _COUNT_PENDING = _mine.where(RenditionRow.state == PENDING)

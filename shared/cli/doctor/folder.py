@@ -12,6 +12,8 @@ from shared.cli.terminal import bytes_in_words
 from shared.settings import Settings
 
 _SECRETS = ("secret.key", "broker/passwords.json", "broker/server.conf")
+_LARGE = ("index", "uploads", "cache")
+"""What may lie on a disk of its own: segments, files that wait to be read, copies of segments."""
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "glusterfs"})
 _MOUNTS = Path("/proc/self/mounts")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -58,18 +60,26 @@ def _secrets(folder: Path) -> Iterator[Finding]:
 
 
 def _space(settings: Settings) -> Iterator[Finding]:
-    free, floor = shutil.disk_usage(settings.data_dir).free, settings.storage.min_free_bytes
-    words = f"{bytes_in_words(free)} free, {bytes_in_words(floor)} must stay free"
+    """Look at each disk that a part of the folder lies on; parts may be mounted or linked."""
+    seen: set[int] = set()
+    for part in (settings.data_dir, *(settings.data_dir / name for name in _LARGE)):
+        if part.is_dir() and (disk := part.stat().st_dev) not in seen:
+            seen.add(disk)
+            yield _free(part, settings.storage.min_free_bytes)
+
+
+def _free(folder: Path, floor: int) -> Finding:
+    free = shutil.disk_usage(folder).free
+    words = f"{folder}: {bytes_in_words(free)} free, {bytes_in_words(floor)} must stay free"
     advice = (
         "Make room: old versions go with `lamina gc`, or move the folder to a larger disk "
         "(LAMINA_DATA_DIR)."
     )
     if free < floor:
-        yield wrong("disk", f"{words}: nothing new is taken.", advice)
-    elif free < 2 * floor:
-        yield warning("disk", f"{words}.", advice)
-    else:
-        yield ok("disk", words)
+        return wrong("disk", f"{words}: nothing new is taken.", advice)
+    if free < 2 * floor:
+        return warning("disk", f"{words}.", advice)
+    return ok("disk", words)
 
 
 def _file_system(folder: Path) -> str:

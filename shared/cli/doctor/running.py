@@ -1,4 +1,4 @@
-"""What runs, what waits, what was lost."""
+"""What runs, and whether what it serves is there."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,19 +8,16 @@ import httpx
 
 from shared.cli.doctor.findings import Finding, ok, warning, wrong
 from shared.cli.programs import free_port
-from shared.cli.terminal import counted
 from shared.errors import ConfigurationError, CorruptFile
 from shared.indexing.publishing import read_manifest
 from shared.services import Services
 from shared.settings import Settings
 from shared.waiting.forecast import ALIVE_SECONDS
+from shared.waiting.words import counted
 
 _KINDS = ("web", "index", "intake", "upkeep", "parser")
 _OPTIONAL = "intake"
 """Nobody needs it who takes no messages."""
-_LONG_SECONDS = 600.0
-"""A document that waited for so long is worth a look."""
-_MOST_COUNTED = 10_000
 _SECONDS = 5.0
 
 
@@ -78,26 +75,6 @@ def check_processes(services: Services) -> Iterator[Finding]:
                 f"{one.kind} {one.name}: {one.condition.trouble}",
                 "Its log says since when and how often.",
             )
-
-
-def check_work(services: Services) -> Iterator[Finding]:
-    """Look at what waits and what was given up."""
-    backlog = services.roster.backlog()
-    waits = f"{counted(int(backlog['pending']), 'document')} waiting"
-    if backlog["oldest"] > _LONG_SECONDS:
-        minutes = backlog["oldest"] / 60
-        advice = "lamina why JOB says what it waits for; lamina jobs lists them."
-        yield warning("backlog", f"{waits}, the oldest for {minutes:,.0f} minutes.", advice)
-    else:
-        yield ok("backlog", waits)
-    if dead := services.dead_letters.count(most=_MOST_COUNTED):
-        yield warning(
-            "dead letters",
-            f"{counted(dead, 'document or message', 'documents or messages')} failed or refused.",
-            "lamina dead list says why; replay or dismiss them.",
-        )
-    else:
-        yield ok("dead letters", "none")
 
 
 def check_index(services: Services) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """One picture of what an installation is doing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,7 +10,7 @@ from shared.cli.terminal import bytes_in_words
 from shared.cli.top.readings import Reading, Span
 
 LANES = ("interactive", "bulk", "rebuild")
-_HEAD_LINES = 17
+_HEAD_LINES = 19
 """Lines of all that is always shown, headings included."""
 _LEAST_ROWS = 3
 
@@ -23,6 +23,8 @@ def draw(span: Span, url: str, *, height: int) -> RenderableType:
         _title(now, url),
         Text(),
         _waiting(now),
+        _files(now),
+        *_rebuilds(now, rows),
         Text(),
         _work(span),
         Text(),
@@ -59,6 +61,27 @@ def _waiting(now: Reading) -> Table:
             _duration(oldest) if oldest else "-",
         )
     return table
+
+
+def _files(now: Reading) -> Text:
+    files = now.status["files"]
+    words = [f"{files['waiting']:,} waiting", f"{files['being_read']:,} being read"]
+    if files["waiting"]:
+        oldest = _duration(files["oldest_seconds"])
+        words += [bytes_in_words(files["bytes"]), f"oldest {oldest}"]
+    return Text("files ", style="dim").append(", ".join(words), style="default")
+
+
+def _rebuilds(now: Reading, rows: int) -> Iterator[Text]:
+    running = now.status["rebuilds"]
+    for one in running[:rows]:
+        words = f"{one['collection']}, {one['state']}: {one['done']:,} of {one['of']:,}"
+        line = Text("rebuild ", style="dim").append(words, style="default")
+        if one["failed"]:
+            line.append(f", {one['failed']:,} failed", style="red")
+        yield line.append(f" {one['trouble']}" if one["trouble"] else "", style="red")
+    if len(running) > rows:
+        yield Text(f"and {len(running) - rows} more", style="dim")
 
 
 def _work(span: Span) -> Table:

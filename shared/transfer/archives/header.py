@@ -16,8 +16,10 @@ from shared.domain import (
 )
 from shared.errors import ArchiveRefused
 
-FORMAT = 1
-"""Number of the archive format; a reader refuses what is newer."""
+FORMAT = 2
+"""Number of the newest archive format; a reader refuses what is newer.
+
+2 adds `file` to documents that were read from one; an archive without any is of format 1."""
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 Count = Annotated[int, Field(ge=0, lt=2**48)]
@@ -95,12 +97,19 @@ class Header(Record):
 
     @classmethod
     def of(
-        cls, collection: Collection, head: Head, *, documents: int, vectors: int, lamina: str
+        cls,
+        collection: Collection,
+        head: Head,
+        *,
+        documents: int,
+        vectors: int,
+        lamina: str,
+        files: bool = False,
     ) -> Self:
-        """Describe *collection* at the version of *head*."""
+        """Describe *collection* at the version of *head*; *files*: some are read from files."""
         space = collection.space
         return cls(
-            format=FORMAT,
+            format=FORMAT if files else 1,
             lamina=lamina,
             collection=collection.name,
             version=head.version,

@@ -45,6 +45,10 @@ class ArchiveWriter:
         self._ids = array("q")
         self.documents = 0
         """Documents added so far."""
+        self.files = 0
+        """Those of them that were read from a file."""
+        self.originals = 0
+        """Those of them whose file is kept; it is not part of the archive."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +66,8 @@ class ArchiveWriter:
         self._spool.write(documents.dump(document))
         self._ids.extend(one.vector_id for one in document.chunks)
         self.documents += 1
+        self.files += document.origin is not None
+        self.originals += document.has_original
 
     @property
     def ids(self) -> Ids:

@@ -28,14 +28,16 @@ def test_ages_are_in_words(age: float, words: str) -> None:
 
 
 def test_sizes_and_spans_choose_their_unit() -> None:
-    assert [formats.size(n) for n in (0, 1023, 1536, 5 * 1024**3)] == [
+    assert [formats.size(n) for n in (0, 1023, 1536, 5 * 1024**3, 252 * 1024**3)] == [
         "0 bytes",
         "1023 bytes",
         "1.5 KiB",
         "5.0 GiB",
+        "252 GiB",
     ]
     assert formats.span(1.0, 1.25) == "250 ms"
     assert formats.span(1.0, 3.5) == "2.5 s"
+    assert formats.span(1.0, 11.0) == "10 s"
     assert formats.span(2.0, 1.0) == "0 ms"
     assert formats.span(1.0, None) == "\N{EN DASH}"
 
@@ -44,3 +46,20 @@ def test_every_state_has_words_and_scores_their_digits() -> None:
     assert set(formats.STATE_WORDS) == set(State)
     assert formats.score(0.12345, Metric.COSINE) == "0.123"
     assert formats.score(12345.678, Metric.L2) == "1.235e+04"
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "name"),
+    [
+        ("Tea", "about leaves", "Tea"),
+        ("  ", "  two\n\n words ", "two words"),
+        ("", " \n", "an id"),
+        ("", "word " * 40, f"{'word ' * 15}word…"),
+        ("", "鯨" * 200, f"{'鯨' * 80}…"),
+        ("", f"see {'x' * 200}", f"see {'x' * 76}…"),
+    ],
+)
+def test_a_document_without_a_title_is_called_by_its_first_words(
+    title: str, text: str, name: str
+) -> None:
+    assert formats.called(title, text, "an id") == name

@@ -2,21 +2,26 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 
 from shared.domain import rfc3339
 from shared.domain.names import COLLECTION_NAME, TAG_NAME
+from web.words import A_FLAG, A_NUMBER, A_WHOLE_NUMBER, TIME_IN_WORDS
 
 LARGEST_INTEGER = 2**63 - 1
 """What the catalog's integers hold."""
@@ -39,6 +44,13 @@ def _reference(value: object) -> object:
     return value
 
 
+def _written_out(value: object) -> object:
+    """Refuse a number, which pydantic would take for seconds since 1970."""
+    if not isinstance(value, str | datetime) or re.fullmatch(r"[-+]?[0-9.]+", str(value)):
+        raise ValueError(TIME_IN_WORDS)
+    return value
+
+
 def _number_or_name(text: str) -> str:
     is_number = re.fullmatch("[0-9]{1,19}", text) and int(text) <= LARGEST_INTEGER
     if not is_number and not re.fullmatch(TAG_NAME, text):
@@ -52,6 +64,9 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """Seconds since 1970 here, RFC 3339 in UTC with milliseconds outside."""
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A time that is asked for: RFC 3339, with its zone."""
 
 Text = Annotated[str, AfterValidator(_storable)]
 """A string that every database can hold."""
@@ -125,6 +140,50 @@ class Question(Shape):
     """Something the API takes; a misspelt name is refused, since it would be lost silently."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+FORM: Mapping[str, bool] = {"form": True}
+"""The context in which a form is validated, where everything is text."""
+
+
+class Body(Question):
+    """A JSON body, or an object in one: text is no number in it, and a number no flag."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: object, info: ValidationInfo) -> object:
+        if info.context is not FORM and info.field_name:
+            _check_kind(value, _kinds(cls, info.field_name))
+        return value
+
+
+@functools.cache
+def _kinds(shape: type[Body], field: str) -> frozenset[type]:
+    """Return the types that a field's annotation is made of."""
+    found, left = set[type](), [shape.model_fields[field].annotation]
+    while left:
+        one = left.pop()
+        left += get_args(one)
+        if isinstance(one, type):
+            found.add(one)
+    return frozenset(found)
+
+
+def _check_kind(value: object, kinds: frozenset[type]) -> None:
+    """Refuse a value that pydantic would turn into one of another kind.
+
+    Raises:
+        ValueError
+    """
+    number = kinds & {int, float}
+    if isinstance(value, str):
+        wrong = bool(number or bool in kinds) and not any(issubclass(one, str) for one in kinds)
+    elif isinstance(value, bool):
+        wrong = bool(number) and bool not in kinds
+    else:
+        wrong = isinstance(value, int | float) and bool in kinds and not number
+    if wrong:
+        raise ValueError(A_FLAG if not number else A_NUMBER if float in kinds else A_WHOLE_NUMBER)
 
 
 class CollectionPath(Question):

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from shared.domain import Chunking, ChunkingMode, EncoderCard
-from web.api.models.base import Question, Shape
+from web.api.models.base import Body, Shape
 
 
 class ChunkingShape(Shape):
@@ -26,7 +26,7 @@ class ChunkingShape(Shape):
         return cls(mode=rule.mode, max_tokens=rule.max_tokens, overlap_tokens=rule.overlap_tokens)
 
 
-class NewChunking(Question):
+class NewChunking(Body):
     """How documents shall be cut into passages."""
 
     mode: ChunkingMode = ChunkingMode.PASSAGES

@@ -10,7 +10,7 @@ from shared.domain import (
     Metric,
     Segment,
 )
-from web.api.models.base import CollectionName, Question, Shape, Text, Time, WholeNumber
+from web.api.models.base import Body, CollectionName, Shape, Text, Time, WholeNumber
 from web.api.models.chunking import ChunkingShape, NewChunking
 from web.api.models.rebuilds import RebuildShape
 from web.api.models.rules import (
@@ -24,7 +24,7 @@ from web.api.models.rules import (
 _DAY_SECONDS = 86_400.0
 
 
-class NewCollection(Question):
+class NewCollection(Body):
     """A collection to create."""
 
     name: CollectionName
@@ -46,7 +46,7 @@ class NewCollection(Question):
     """Keep the files that documents are read from, to be downloaded again."""
 
 
-class CollectionChange(Question):
+class CollectionChange(Body):
     """What of a collection to change; what is left out stays as it is."""
 
     name: CollectionName | None = None
@@ -156,7 +156,7 @@ class CollectionDetail(CollectionShape):
         )
 
 
-class Recovery(Question):
+class Recovery(Body):
     """Which deleted collection to recover, and as what."""
 
     id: WholeNumber | None = None

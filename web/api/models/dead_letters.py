@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from shared.domain import (
     DeadLetter,
@@ -17,7 +17,7 @@ from shared.domain import (
     Replays,
     Submission,
 )
-from web.api.models.base import JobLink, Question, Shape, Text, Time, seconds
+from web.api.models.base import Body, Instant, JobLink, Question, Shape, Text, Time, seconds
 
 
 class DeadLetterPath(Question):
@@ -39,9 +39,9 @@ class DeadLetterChoice(Question):
     """The short code of the reason."""
     text: Text | None = Field(default=None, min_length=1)
     """Part of the reason in words, whatever its case."""
-    since: AwareDatetime | None = None
+    since: Instant | None = None
     """Received then or later."""
-    until: AwareDatetime | None = None
+    until: Instant | None = None
     """Received before then."""
 
     def to_filter(self, *, replayed: bool = False) -> DeadLetterFilter:
@@ -78,7 +78,7 @@ class DismissQuery(DeadLetterChoice):
     limit: int = Field(default=1000, ge=1, le=1000)
 
 
-class ReplayRequest(DeadLetterChoice):
+class ReplayRequest(DeadLetterChoice, Body):
     """Which dead letters to hand in again."""
 
     everything: bool = Field(default=False, alias="all")

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from shared.domain import DocumentLine, DocumentReport, Lane, Receipt, RevisionKind, State
-from web.api.models.base import JobLink, Question, Shape, Text, Time, VersionRef
+from web.api.models.base import Body, JobLink, Question, Shape, Text, Time, VersionRef
 
 LANES = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
 
@@ -165,7 +165,7 @@ class DocumentList(Shape):
     """Null on the last page."""
 
 
-class DeletionRequest(Question):
+class DeletionRequest(Body):
     """Which documents to delete: by `ids`, or by `filter`."""
 
     model_config = ConfigDict(strict=True)

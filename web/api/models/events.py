@@ -9,8 +9,7 @@ from pydantic import ConfigDict, Field
 
 from shared.domain import Event, EventKind
 from web.api.models.base import LARGEST_INTEGER, Question, Shape, Text, Time, WholeNumber
-
-SSE = "text/event-stream"
+from web.streams import SSE
 
 # Of each event of a stream.
 _LINES = Schema(

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from shared.domain import Estimate, JobFilter, JobKind, JobReport, State, UploadState
 from web.api.models.base import (
+    Instant,
     NewestFirst,
     Question,
     Shape,
@@ -155,9 +156,9 @@ class JobsQuery(Question):
     status: JobKind | None = None
     """`waiting`, `running`, `done` (settled, whichever way), `cancelled`, `failed` (a document
     did)."""
-    since: AwareDatetime | None = None
+    since: Instant | None = None
     """Accepted then or later."""
-    until: AwareDatetime | None = None
+    until: Instant | None = None
     """Accepted before."""
     cursor: NewestFirst | None = None
     """`next_cursor` of the page before."""
@@ -187,21 +188,26 @@ class Cancelled(Shape):
 
 
 class RetryBody(Question):
-    """Which failed documents of a job to retry."""
+    """Which failed documents and files of a job to retry; by default all that failed."""
 
     documents: list[Text] | None = Field(default=None, min_length=1, max_length=1000)
-    """Their ids; by default all that failed."""
+    """Their ids; with these alone, no file is retried."""
+
+    files: list[Text] | None = Field(default=None, min_length=1, max_length=1000)
+    """Their names; with these alone, no document is retried."""
 
 
 class RetriedShape(Shape):
-    """What retrying a job's failed documents did."""
+    """What retrying what failed of a job did."""
 
     retried: int
     """Documents that wait to be indexed again."""
+    files: int
+    """Files that wait to be read again."""
     superseded: int
     """Those of which a newer revision is there: they are not failed any more, and not indexed."""
     impossible: int
-    """Those whose text is not kept; send them again."""
+    """Documents whose text, and files whose bytes, are not kept; send them again."""
     details: list[str]
     """Why some do not wait again, in words; each reason once."""
     more: bool

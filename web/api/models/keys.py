@@ -5,10 +5,10 @@ from typing import Self
 from pydantic import Field
 
 from shared.domain import ApiKey, AuditEntry, Caller, KeyStatus, Scope
-from web.api.models.base import LARGEST_INTEGER, Question, Shape, Text, Time
+from web.api.models.base import LARGEST_INTEGER, Body, Question, Shape, Text, Time
 
 
-class NewKeyBody(Question):
+class NewKeyBody(Body):
     """A key to make."""
 
     name: Text = Field(min_length=1, max_length=100)

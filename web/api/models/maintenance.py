@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from shared.domain import Chore, ChoreKind, ChoreState, Damage, Garbage, PurgeReport
-from web.api.models.base import Question, Shape, Text, Time
+from web.api.models.base import Body, Question, Shape, Text, Time
 
 
 class ChoreShape(Shape):
@@ -91,7 +91,7 @@ class DamagesQuery(Question):
     collection: Text | None = None
 
 
-class GarbageBody(Question):
+class GarbageBody(Body):
     """Whether to remove anything."""
 
     dry_run: bool = True

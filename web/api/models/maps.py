@@ -6,10 +6,10 @@ from pydantic import Field
 
 from shared.domain import MapReport, MapState
 from shared.projecting.atlas import MapPoint, QueryPlace, SeenMap
-from web.api.models.base import Question, Shape, Text, Time, VersionRef
+from web.api.models.base import Body, Question, Shape, Text, Time, VersionRef
 
 
-class MapBody(Question):
+class MapBody(Body):
     """The map that is wished for."""
 
     version: VersionRef = "head"

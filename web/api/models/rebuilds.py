@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Self
 
 from shared.domain import Estimate, Metric, Rebuild, RebuildFailure, RebuildState
-from web.api.models.base import Question, Shape, Text, Time
+from web.api.models.base import Body, Shape, Text, Time
 from web.api.models.chunking import ChunkingShape, NewChunking
 
 
-class NewRebuild(Question):
+class NewRebuild(Body):
     """What a collection shall be rebuilt as; what is left out stays as it is."""
 
     encoder: Text | None = None

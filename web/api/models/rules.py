@@ -14,7 +14,7 @@ from shared.domain import (
     RetentionRule,
     Segment,
 )
-from web.api.models.base import LARGEST_INTEGER, Question, Shape
+from web.api.models.base import LARGEST_INTEGER, Body, Shape
 
 LOWEST_RECALL, HIGHEST_RECALL = 0.5, 0.999
 MOST_VERSIONS = 1_000_000
@@ -57,7 +57,7 @@ class RetentionShape(Shape):
         return cls(versions=rule.versions, days=rule.days, thinned=rule.thinned)
 
 
-class IndexRuleChange(Question):
+class IndexRuleChange(Body):
     """What a collection shall want of its index; what is left out stays as it is."""
 
     policy: Policy = DEFAULT_INDEX_RULE.policy
@@ -78,7 +78,7 @@ class IndexRuleChange(Question):
         return replace(rule, **self.model_dump(exclude_unset=True))
 
 
-class RetentionChange(Question):
+class RetentionChange(Body):
     """Which versions shall stay; what is left out stays as it is."""
 
     versions: int = Field(default=DEFAULT_RETENTION_RULE.versions, ge=1, le=MOST_VERSIONS)

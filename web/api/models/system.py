@@ -4,7 +4,15 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from shared.domain import EncoderCard, Metric, Process, rfc3339
+from shared.domain import (
+    EncoderCard,
+    FileQueue,
+    Metric,
+    Process,
+    Rebuild,
+    RebuildState,
+    rfc3339,
+)
 from web.api.models.base import Question, Shape, Text
 from web.api.models.collections import CollectionShape
 from web.api.models.maintenance import ChoreShape
@@ -45,6 +53,54 @@ class Backlog(Shape):
     claimed: int
     oldest_seconds: float
     """Age of the oldest pending document; 0 when none waits."""
+
+
+class FileQueueShape(Shape):
+    """Files on their way to become documents, in all collections."""
+
+    waiting: int
+    """No parser holds them yet."""
+    being_read: int
+    bytes: int
+    """Of those that wait."""
+    oldest_seconds: float
+    """Age of the oldest that waits; 0 when none does."""
+
+    @classmethod
+    def of(cls, queue: FileQueue) -> Self:
+        """Return what the API shows of the files that wait."""
+        return cls(
+            waiting=queue.waiting,
+            being_read=queue.being_read,
+            bytes=queue.bytes,
+            oldest_seconds=round(queue.oldest_seconds, 3),
+        )
+
+
+class RunningRebuild(Shape):
+    """A rebuild that is under way; `GET /collections/{name}/rebuild` tells more."""
+
+    collection: str
+    job: str
+    state: RebuildState
+    of: int
+    """Documents."""
+    done: int
+    failed: int
+    trouble: str | None
+
+    @classmethod
+    def of_rebuild(cls, rebuild: Rebuild, collection: str) -> Self:
+        """Return what the API shows of a rebuild of *collection* at a glance."""
+        return cls(
+            collection=collection,
+            job=rebuild.id,
+            state=rebuild.state,
+            of=rebuild.progress.documents,
+            done=rebuild.progress.done,
+            failed=rebuild.progress.failed,
+            trouble=rebuild.trouble,
+        )
 
 
 class TroubleShape(Shape):
@@ -105,6 +161,9 @@ class Status(Shape):
     troubles: list[TroubleShape]
     """Those of them that do not get on with their work."""
     backlog: Backlog
+    files: FileQueueShape
+    rebuilds: list[RunningRebuild]
+    """Under way; their documents are not in `backlog`. Up to some seconds old."""
     collections: list[CollectionShape]
     chores: list[ChoreShape]
     """Upkeep at work now."""

@@ -15,6 +15,7 @@ from shared.domain import (
     VersionReport,
 )
 from web.api.models.base import (
+    Body,
     CollectionPath,
     Question,
     Shape,
@@ -229,7 +230,7 @@ class DiffShape(Shape):
         )
 
 
-class CompareBody(Question):
+class CompareBody(Body):
     """A query to ask of two versions, or two queries."""
 
     model_config = ConfigDict(strict=True)
@@ -305,7 +306,7 @@ class RankingShape(Shape):
         )
 
 
-class RestoreBody(Question):
+class RestoreBody(Body):
     """Which version to make the newest again."""
 
     version: VersionRef

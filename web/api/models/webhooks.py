@@ -5,7 +5,16 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from shared.domain import Delivery, DeliveryState, EventKind, Webhook
-from web.api.models.base import CollectionPath, NewestFirst, Question, Shape, Text, Time, behind
+from web.api.models.base import (
+    Body,
+    CollectionPath,
+    NewestFirst,
+    Question,
+    Shape,
+    Text,
+    Time,
+    behind,
+)
 
 _ALL = tuple(EventKind)
 
@@ -37,7 +46,7 @@ class NewWebhookBody(Question):
     """`whsec_` and the base64 of 24 to 64 random bytes; by default a new one."""
 
 
-class WebhookChange(Question):
+class WebhookChange(Body):
     """What of a webhook to change; what is left out stays as it is."""
 
     url: Text | None = Field(default=None, min_length=1, max_length=2000)

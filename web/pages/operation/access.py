@@ -27,7 +27,9 @@ _SCOPES = {
 @blueprint.get("/keys")
 def keys() -> str:
     """List every key that was made, with a form for a new one."""
-    return _page({}, {})
+    # A first key that cannot administer would leave nobody here who can.
+    first = not services().keyring.closed
+    return _page({"scope": Scope.ADMIN.value} if first else {}, {})
 
 
 @blueprint.post("/keys")

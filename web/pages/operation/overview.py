@@ -1,12 +1,12 @@
 """`/operation`: what happens now and what happened in the last hour."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from flask import Response, jsonify, render_template
 
-from shared.domain import Lane, Process
+from shared.domain import FileQueue, Lane, Process, RebuildState
 from shared.measures.history import Point, points
 from shared.services import Services
 from shared.waiting.forecast import ALIVE_SECONDS
@@ -53,6 +53,11 @@ class Now:
     """Free space below which nothing new is taken."""
     behind: int
     """Versions that the slowest reader lags."""
+    files: FileQueue
+    rebuilds: int
+    """Under way."""
+    blocked: Sequence[str]
+    """Names of collections whose rebuild cannot go on by itself."""
 
     @property
     def attention(self) -> Sequence[tuple[str, str]]:
@@ -76,6 +81,14 @@ def overview() -> str:
 def now() -> str:
     """Return the part of the page that tells how it is now."""
     return render_template("operation/_now.html", now=_now(services()))
+
+
+def standing(it: Services, arguments: Mapping[str, str]) -> object:  # noqa: ARG001 - there is one
+    """Return what the part of the page that tells how it is now is made of, for `/live`."""
+    seen = _now(it)
+    # Without what changes all the time by itself.
+    still = replace(seen, oldest_seconds=0.0, free_bytes=None, processes=())
+    return still, sorted(one.name for one in seen.processes), seen.attention
 
 
 @blueprint.get("/plots")
@@ -181,7 +194,7 @@ def _halves(values: Sequence[tuple[float, float] | None]) -> Mapping[str, Values
 
 
 def _now(it: Services) -> Now:
-    backlog = it.roster.backlog()
+    backlog, rebuilds = it.roster.backlog(), it.rebuilding.value()
     processes = it.roster.processes(within_seconds=ALIVE_SECONDS)
     return Now(
         waiting=int(backlog["pending"]),
@@ -193,10 +206,26 @@ def _now(it: Services) -> Now:
         free_bytes=it.files.free_bytes(),
         floor_bytes=it.settings.storage.min_free_bytes,
         behind=max((one.condition.behind for one in processes), default=0),
+        files=it.waiting.files(),
+        rebuilds=len(rebuilds),
+        blocked=[
+            it.collections.by_id(one.collection_id).name
+            for one in rebuilds
+            if one.state is RebuildState.BLOCKED
+        ],
     )
 
 
 def _attention(now: Now) -> Iterator[tuple[str, str]]:
+    yield from _of_processes(now)
+    yield from _of_work(now)
+    if now.damages:
+        yield f"{now.damages:,} damaged index files are in quarantine.", "operation.health"
+    if now.free_bytes is not None and now.free_bytes < now.floor_bytes:
+        yield f"Only {size(now.free_bytes)} are free: nothing new is taken.", "operation.health"
+
+
+def _of_processes(now: Now) -> Iterator[tuple[str, str]]:
     kinds = {one.kind for one in now.processes}
     for kind in _KINDS:
         if kind not in kinds:
@@ -204,13 +233,17 @@ def _attention(now: Now) -> Iterator[tuple[str, str]]:
     for one in now.processes:
         if one.condition.trouble:
             yield f"{one.kind} {one.name}: {one.condition.trouble}", "operation.processes"
+
+
+def _of_work(now: Now) -> Iterator[tuple[str, str]]:
     if now.waiting and now.oldest_seconds > _LONG_SECONDS:
         yield f"The oldest document has waited {about(now.oldest_seconds)}.", "operation.why"
+    if now.files.oldest_seconds > _LONG_SECONDS:
+        waited = about(now.files.oldest_seconds)
+        yield f"A file has waited {waited} to be read.", "operation.processes"
+    for name in now.blocked:
+        yield f"The rebuild of {name} cannot go on by itself.", "operation.health"
     if now.dead_letters:
         many = f"{now.dead_letters:,}" + ("" if now.dead_letters < _MOST_COUNTED else " or more")
         words = "document or message" if now.dead_letters == 1 else "documents or messages"
         yield f"{many} {words} failed or refused.", "operation.letters"
-    if now.damages:
-        yield f"{now.damages:,} damaged index files are in quarantine.", "operation.health"
-    if now.free_bytes is not None and now.free_bytes < now.floor_bytes:
-        yield f"Only {size(now.free_bytes)} are free: nothing new is taken.", "operation.health"

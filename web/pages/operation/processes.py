@@ -1,6 +1,6 @@
 """`/operation/processes`: who is alive, and what each does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import render_template
@@ -33,6 +33,14 @@ def processes() -> str:
 def process_list() -> str:
     """Return the part of the page that changes."""
     return render_template("operation/_processes.html", **_context())
+
+
+def standing(it: Services, arguments: Mapping[str, str]) -> object:  # noqa: ARG001 - there is one
+    """Return what the part of the page that changes is made of, for `/live`."""
+    return [
+        (one.process.name, one.process.condition.trouble, one.holds, one.chores)
+        for one in _workers(it)
+    ]
 
 
 def _context() -> dict[str, object]:
