@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from shared.catalog import Database
-from shared.catalog.tables import COUNTERS, CounterRow, Row
+from shared.catalog.tables import CounterRow, Row
 
 _TEMPLATE = "migrated"
 
@@ -30,6 +30,8 @@ class Postgres:
         self._folder = folder
         self._numbers = count(1)
         self._shared: str | None = None
+        self._counters: list[dict[str, str | int]] = []
+        """Those of a new catalog."""
         self._start()
         # Kills of processes cannot lose what the kernel has; only a power cut could.
         self._execute("ALTER SYSTEM SET fsync = off")
@@ -52,9 +54,12 @@ class Postgres:
             self._shared = self.new_database()
         database = Database(self._shared)
         with database.write() as tx:
+            if not self._counters:
+                counters = tx.execute(select(CounterRow.name, CounterRow.value))
+                self._counters = [{"name": row.name, "value": row.value} for row in counters]
             tables = ", ".join(table.name for table in Row.metadata.sorted_tables)
             tx.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
-            tx.execute(insert(CounterRow), [{"name": one, "value": 0} for one in COUNTERS])
+            tx.execute(insert(CounterRow), self._counters)
         database.close()
         return self._shared
 

@@ -45,10 +45,10 @@ _OF_VALUE: Mapping[str, str] = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
-    "string_too_short": "must not be shorter than {min_length} characters",
-    "string_too_long": "must not be longer than {max_length} characters",
-    "too_short": "must have at least {min_length}",
-    "too_long": "must have at most {max_length}",
+    "string_too_short": "must not be shorter than {min_length}",
+    "string_too_long": "must not be longer than {max_length}",
+    "too_short": "must not be shorter than {min_length}",
+    "too_long": "must not be longer than {max_length}",
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
     "datetime_type": TIME_IN_WORDS,
@@ -78,6 +78,8 @@ def of_value(error: ErrorDetails) -> str:
     pattern = str(context.get("pattern", ""))
     if named := NAMES_IN_WORDS.get(pattern.removeprefix("^").removesuffix("$")):
         return named
+    if context.get("min_length") == 1:
+        return "must not be empty"
     if words := _OF_VALUE.get(error["type"]):
         return words.format(**context)
     return error["msg"].removeprefix("Value error, ")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from pydantic import SecretStr
 from sqlalchemy import insert, select, text, update
 
 from shared.catalog.tables import (
@@ -140,6 +141,12 @@ def test_the_foundations_are_looked_at(
     )
     assert f"Port {server.port} of" in replace(patient, settings=taken).told(Level.WRONG)
     assert "reachable from other machines" in replace(patient, settings=exposed).told(Level.WRONG)
+    proxied = patient.settings.model_copy(
+        update={"web": patient.settings.web.model_copy(update={"proxies": 1})}
+    )
+    assert "whoever reaches that may do all" in replace(patient, settings=proxied).told(Level.WRONG)
+    locked = proxied.model_copy(update={"admin_key": SecretStr("a key of twenty characters")})
+    assert replace(patient, settings=locked).findings(Level.WRONG) == []
     assert "nothing new is taken" in replace(patient, settings=cramped).told(Level.WRONG)
     assert patient.findings(Level.WRONG) == []
 

@@ -60,6 +60,7 @@ def test_readyz_warns_of_what_is_refused_and_version_tells_what_runs(tmp_path: P
     assert posted.status_code == 202
     assert any("No documents are taken in: 1 documents wait" in one for one in warnings)
     assert any("No index worker is alive" in one for one in warnings)
+    assert any("No parser is alive" in one for one in warnings)
     assert version["lamina"] == "0.1.0"
     assert version["schema_found"] == version["schema_known"]
     assert version["index_format"] == INDEX_FORMAT

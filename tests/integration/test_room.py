@@ -1,6 +1,7 @@
 """Low disk: work is refused before it fails, searches go on, and all resumes by itself."""
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,19 @@ def test_the_api_answers_507_and_searches_go_on(tmp_path: Path) -> None:
         assert not lamina.services.records.jobs(limit=1)
         assert lamina.search("anything")["hits"] == []
         assert body_of(lamina.client().get("/livez"))["ready"] is True
+
+
+def test_files_are_refused_where_they_would_wait_on_a_full_disk(tmp_path: Path) -> None:
+    with Installation.open(tmp_path, storage={"min_free_bytes": GB}) as lamina:
+        services = replace(lamina.services, spool=Room(Cramped(tmp_path, free=GB - 1), GB))
+        lamina.app.extensions["services"] = services
+        client = lamina.client()
+        file = {"files": (BytesIO(b"Ebb and flow."), "a.txt")}
+
+        refused = client.post("/api/v1/collections/c/files", data=file)
+        taken = client.post("/api/v1/collections/c/documents", json={"documents": [{"text": "x"}]})
+        warnings = body_of(client.get("/readyz"))["warnings"]
+
+    assert problem_of(refused, 507, "out-of-space")["detail"].startswith("1.0 GB are free")
+    assert taken.status_code == 202
+    assert any(one.startswith("No files are taken in") for one in warnings)

@@ -110,6 +110,8 @@ def test_a_document_goes_in_by_form_and_is_found(lamina: Installation) -> None:
         lamina.index_all()
         published = client.get(added.headers["Location"])
     lamina.search("leaves")
+    # Whoever loaded it for this search may say so a moment later.
+    lamina.services.reading.loaded(lamina.services.collections.get("c").id, 1)
     done = client.get(added.headers["Location"])
     fragment = client.get(added.headers["Location"] + "/progress")
     found = re.sub("</?mark>", "", client.get("/search?q=leaves+not+oxidised").text)

@@ -86,6 +86,8 @@ def _own_warnings(it: Services) -> Iterator[str]:
         yield f"No documents are taken in: {error.detail}"
     except Retryable:
         return  # said by whoever asks the catalog
+    if it.room.fits() and not it.spool.fits():
+        yield "No files are taken in: the disk where they would wait is nearly full."
 
 
 def _shared_warnings(it: Services) -> Iterator[str]:
@@ -95,8 +97,11 @@ def _shared_warnings(it: Services) -> Iterator[str]:
         CatalogUnavailable
     """
     alive = it.roster.processes(within_seconds=ALIVE_SECONDS)
-    if not any(one.kind == "index" for one in alive):
+    kinds = {one.kind for one in alive}
+    if "index" not in kinds:
         yield "No index worker is alive: documents are accepted but wait."
+    if "parser" not in kinds:
+        yield "No parser is alive: files are accepted but wait."
     yield from (_troubled(one) for one in alive if one.condition.trouble and one.kind != "web")
     if damages := it.chores.damages():
         yield _damaged(damages)

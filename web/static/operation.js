@@ -38,6 +38,7 @@
   const options = (plot, width) => ({
     width,
     height: HEIGHT,
+    padding: [null, 28, null, null], /* room for half of the last time */
     cursor: { y: false, sync: { key: "operation" } },
     scales: { y: { range: (_, __, most) => [0, (most || LEAST[plot.unit] || 10) * 1.15] } },
     axes: [

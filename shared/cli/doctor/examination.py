@@ -36,6 +36,7 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Finding]:
                     models.check_needed, settings, services.collections, services.renditions
                 )
                 yield from look("models", needed)
+                yield from look("access", partial(running.check_access, services))
                 yield from look("processes", partial(running.check_processes, services))
                 yield from look("backlog", partial(work.check_work, services))
                 yield from look("files", partial(work.check_files, services))

@@ -52,6 +52,21 @@ def _free(settings: Settings, reason: str) -> Iterator[Finding]:
         yield ok("port", f"Nothing answers at {settings.web_url}, and the port is free")
 
 
+def check_access(services: Services) -> Iterator[Finding]:
+    """Say whether keys are needed, and whether strangers get in without one."""
+    web = services.settings.web
+    if services.keyring.closed:
+        yield ok("access", "every request needs a key")
+    elif web.proxies or web.allowed_hosts:
+        yield wrong(
+            "access",
+            "No key is needed, and requests come through a proxy: whoever reaches that may do all.",
+            "lamina keys create --admin, or set LAMINA_ADMIN_KEY_FILE.",
+        )
+    else:
+        yield ok("access", "no key is needed: only programs of this machine get in")
+
+
 def check_processes(services: Services) -> Iterator[Finding]:
     """Look at who is alive, and how each is."""
     alive = services.roster.processes(within_seconds=ALIVE_SECONDS)
