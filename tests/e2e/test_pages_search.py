@@ -70,7 +70,7 @@ def test_without_scripts_a_search_is_narrowed_paged_and_shared(
         page.get_by_label("Results on a page").fill("2")
         page.get_by_role("button", name="Search").click()
 
-        expect(page.locator("#found")).to_have_text("2 documents found")
+        expect(page.locator("#found")).to_have_text("The best 2 documents")
         expect(page.locator(".hit").first.get_by_role("heading")).to_have_text("octopus")
         page.get_by_role("button", name="Next results").click()
         expect(page.locator("#found")).to_have_text("Results 3 to 3")

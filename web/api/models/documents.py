@@ -3,17 +3,43 @@
 from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
+from pydantic.config import JsonDict
 
 from shared.domain import DocumentLine, DocumentReport, Lane, Receipt, RevisionKind, State
-from web.api.models.base import Body, JobLink, Question, Shape, Text, Time, VersionRef
+from web.api.models.base import (
+    LARGEST_INTEGER,
+    Body,
+    JobLink,
+    Question,
+    Shape,
+    Text,
+    Time,
+    VersionRef,
+)
 
 LANES = {"interactive": Lane.INTERACTIVE, "bulk": Lane.BULK}
+
+
+_NOT_BLANK: JsonDict = {"type": "string", "pattern": r"\S"}
+_TRIMMED = r"^(?!\s)[^\x00-\x1f\x7f-\x9f]*(?<!\s)$"
 
 
 class NewDocumentShape(Shape):
     """A document to add or replace. It needs a text or a title that is not blank."""
 
-    id: str | int | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: _NOT_BLANK}} for name in ("text", "title")
+            ]
+        }
+    )
+
+    # As it says, `shared.ingest` checks it.
+    id: str | int | None = Field(
+        default=None,
+        json_schema_extra={"minLength": 1, "pattern": _TRIMMED},
+    )
     """Yours; the same id again replaces the document. By default one is made."""
 
     title: str | None = None
@@ -21,7 +47,7 @@ class NewDocumentShape(Shape):
     metadata: dict[str, Any] | None = None
     """Kept with the document and returned with every hit."""
 
-    external_version: int | None = None
+    external_version: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)
     """Your own rising version of the document, 0 or more."""
 
 
