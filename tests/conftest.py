@@ -40,6 +40,7 @@ _ON_BOTH_DATABASES = (
 _SHARING = {
     "a Lamina": ("tests/e2e/",),
     "a RabbitMQ": (
+        "tests/faults/test_lost_commits.py",
         "tests/faults/test_message_faults.py",
         "tests/integration/test_amqp_",
         "tests/integration/test_backpressure.py",

@@ -277,7 +277,7 @@ def test_a_clock_that_is_put_right_by_little_disturbs_nobody(world: World) -> No
     assert clock.steady_for(LEASE)
 
 
-@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+@pytest.mark.parametrize("seconds", [pytest.param(HOUR, marks=pytest.mark.slow), -HOUR])
 def test_real_processes_index_everything_once_over_a_jump(tmp_path: Path, seconds: int) -> None:
     """With garbage collected and segments merged meanwhile."""
     with World.open(tmp_path, skewed=True) as world:

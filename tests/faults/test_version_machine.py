@@ -320,7 +320,7 @@ def test_whatever_happens_every_kept_version_stays_what_it_was(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=8,
+            max_examples=5,
             stateful_step_count=25,
             derandomize=True,
             database=None,

@@ -78,6 +78,7 @@ def test_ringing_and_closing_take_no_time_while_the_broker_is_stalled(
         rabbit.send(signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_out_of_memory_costs_the_bell_only(
     bell: CeleryBell, rabbit: RabbitServer, capfd: pytest.CaptureFixture[str]
 ) -> None:

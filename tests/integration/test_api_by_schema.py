@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from tests.unit.web.installation import KEY, Installation, body_of
 
-_EXAMPLES = int(os.environ.get("API_EXAMPLES", "2"))
+_EXAMPLES = int(os.environ.get("API_EXAMPLES", "1"))
 """Requests of each kind for each operation: those that are valid and name what is there, so that
 they get past the door; those that are not valid; and, from 10 on, valid ones with random names."""
 
