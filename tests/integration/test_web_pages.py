@@ -268,4 +268,4 @@ def test_hostile_texts_are_shown_as_texts(lamina: Installation) -> None:
     page = Page(lamina.client().get("/search", query_string={"q": script, "collection": "hostile"}))
 
     assert all((one["src"] or "").startswith("/static/") for one in page.all("script"))
-    assert len(page.all("script")) == 2
+    assert len(page.all("script")) == 3

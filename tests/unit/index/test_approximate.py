@@ -123,7 +123,7 @@ def test_exact_is_what_numpy_finds(laid: Laid) -> None:
     assert (scores == same_scores).all()
 
 
-@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.98])
+@pytest.mark.parametrize("share", [0.01, pytest.param(0.2, marks=pytest.mark.slow), 0.5, 0.98])
 def test_deletes_never_cost_a_hit(laid: Laid, share: float) -> None:
     random = np.random.default_rng(int(share * 100))
     dead = np.sort(random.choice(ROWS, int(share * ROWS), replace=False)).astype(np.int64) + 1
