@@ -208,14 +208,9 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def open_encoders(settings: Settings, *, device: str = "cpu") -> Encoders:
-    """Return the installed models, to run on *device*."""
-    return ModelStore(
-        settings.data_dir / "models",
-        pass_tokens=settings.encoding.pass_tokens,
-        loaded=settings.encoding.loaded,
-        device=device,
-    )
+def open_encoders(settings: Settings) -> Encoders:
+    """Return the installed models, for documents: on the device that the settings name."""
+    return ModelStore.of(settings, device=settings.encoding.device)
 
 
 def open_services(
@@ -233,7 +228,7 @@ def open_services(
     reading = SqlReading(database)
     records = SqlRecords(database)
     store = open_store(settings)
-    encoders = encoders or open_encoders(settings)
+    encoders = encoders or ModelStore.of(settings)
     queries = QueryBatcher(encoders, patience_seconds=settings.reader.query_seconds)
     matching = SqlMatching(database)
     versions, chores = SqlVersions(database), SqlChores(database)

@@ -8,11 +8,10 @@ from flask import Flask
 from markupsafe import Markup
 
 from shared.domain import Metric, State, rfc3339
-from shared.waiting.words import about
+from shared.words import about, counted, size
 from web.marking import marked
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_KIBI = 1024
 _SECOND_MS = 1000
 _OPENING_CHARACTERS = 80
 _LOOKED_AT = 1000
@@ -38,10 +37,10 @@ def ago(seconds: float) -> str:
     if age < _MINUTE:
         return f"{age:.0f} seconds ago"
     if age < _HOUR:
-        return _plural(int(age // _MINUTE), "minute") + " ago"
+        return counted(int(age // _MINUTE), "minute") + " ago"
     if age < _DAY:
-        return _plural(int(age // _HOUR), "hour") + " ago"
-    return _plural(int(age // _DAY), "day") + " ago"
+        return counted(int(age // _HOUR), "hour") + " ago"
+    return counted(int(age // _DAY), "day") + " ago"
 
 
 def moment(seconds: float | None) -> Markup:
@@ -67,16 +66,6 @@ def day(seconds: float) -> str:
 def number(value: float) -> str:
     """Return a whole number with thousands apart."""
     return f"{value:,.0f}"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the unit that fits."""
-    value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if value < _KIBI:
-            return f"{_digits(value, 0 if unit == 'bytes' else 100)} {unit}"
-        value /= _KIBI
-    return f"{_digits(value, 100)} TiB"
 
 
 def _digits(value: float, whole_from: float) -> str:
@@ -135,25 +124,16 @@ def bar_words(metric: Metric) -> str:
     return "; the bar shows it beside that of the first result on the page."
 
 
-def plural(count: int, noun: str) -> str:
-    """Return `1 document`, `2 documents`."""
-    return _plural(count, noun)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 _FILTERS: tuple[Callable[..., object], ...] = (
     about,
     ago,
     bar_words,
+    counted,
     day,
     duration,
     iso,
     moment,
     number,
-    plural,
     score,
     share,
     size,

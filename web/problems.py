@@ -164,7 +164,8 @@ def _answer(
     if faults:
         problem["errors"] = [{"pointer": one.pointer, "detail": one.detail} for one in faults]
     # Escaped, since a pointer may hold what was wrong: half of a surrogate pair.
-    return Response(json.dumps(problem), status, mimetype="application/problem+json")
+    headers = {} if request.path.startswith(MACHINE_PATHS) else {"Vary": "Accept"}
+    return Response(json.dumps(problem), status, headers, mimetype="application/problem+json")
 
 
 def _for_a_program() -> bool:

@@ -45,7 +45,7 @@ def run(settings: Settings, name: str) -> int:
     """Index until `process.stopping`; return the exit code."""
     del name
     encoding = settings.encoding
-    services = open_services(settings, encoders=open_encoders(settings, device=encoding.device))
+    services = open_services(settings, encoders=open_encoders(settings))
     wait_for_catalog(services)
     bench = open_bench(services, stopping=process.stopping.is_set)
     pulse = Pulse(services, "index", lambda: _usable(services, pulse))

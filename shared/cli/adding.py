@@ -27,7 +27,7 @@ from shared.cli.terminal import (
     states_in_words,
 )
 from shared.cli.waiting import Tally, Tracker
-from shared.waiting.words import about
+from shared.words import about
 
 _LOOK_SECONDS = 0.25
 _LONG_PAUSE_SECONDS = 3.0  # worth a word where no bar shows it

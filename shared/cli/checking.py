@@ -10,7 +10,7 @@ from shared.cli import configuration
 from shared.cli.options import AsJson
 from shared.cli.progress import bar
 from shared.cli.terminal import Exit, answer, answer_json, answer_table, failures, say
-from shared.waiting.words import counted
+from shared.words import counted
 
 if TYPE_CHECKING:
     from shared.domain import CheckReport, Collection, RepairReport

@@ -15,11 +15,10 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    bytes_in_words,
     failures,
 )
 from shared.client.replies import Body, CollectionDetailReply, CollectionReply
-from shared.waiting.words import counted
+from shared.words import counted, size
 
 _UNITS = {
     "": 1,
@@ -203,7 +202,7 @@ def _print_collection(one: CollectionDetailReply) -> None:
     print_collections([one])
     index, retention = one["index"], one["retention"]
     limit = index["memory_limit_bytes"]
-    memory = "any memory" if limit is None else f"at most {bytes_in_words(limit)} of memory"
+    memory = "any memory" if limit is None else f"at most {size(limit)} of memory"
     answer(f"index: {index['policy']}, recall at least {index['recall_target']:g}, {memory}")
     thinned = "thinned" if retention["thinned"] else "all of them"
     older = f"older ones for {retention['days']:g} days ({thinned})"
@@ -226,7 +225,7 @@ def _print_collection(one: CollectionDetailReply) -> None:
                 part["segments"],
                 part["vectors"],
                 part["recall"],
-                bytes_in_words(part["memory_bytes"]),
+                size(part["memory_bytes"]),
             )
             for part in one["layouts"] or []
         ],
@@ -245,7 +244,7 @@ def print_collections(collections: Sequence[CollectionReply]) -> None:
                 one["version"],
                 one["vectors"],
                 one["segments"],
-                bytes_in_words(one["bytes"]),
+                size(one["bytes"]),
                 f"{one['encoder']} ({one['metric']})",
             )
             for one in collections

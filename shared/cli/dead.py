@@ -22,7 +22,7 @@ from shared.cli.terminal import (
 )
 from shared.client import Client
 from shared.client.replies import Body, DeadLetterReply, ReplayReply
-from shared.waiting.words import counted
+from shared.words import counted
 
 _PAGE = 1000  # the most that one request takes
 _REPLAYED_AT_ONCE = 200

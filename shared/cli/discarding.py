@@ -10,12 +10,11 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    bytes_in_words,
     confirm,
     failures,
 )
 from shared.client.replies import Body
-from shared.waiting.words import counted
+from shared.words import counted, size
 
 Name = Annotated[str, typer.Argument(help="Which one.")]
 
@@ -86,7 +85,7 @@ def list_deleted(*, json: AsJson = False) -> None:
                     one["deleted_at"],
                     one["removed_after"],
                     one["documents"],
-                    bytes_in_words(one["bytes"]),
+                    size(one["bytes"]),
                 )
                 for one in found
             ],

@@ -20,7 +20,7 @@ from shared.cli.terminal import (
 from shared.client import Client
 from shared.client.replies import Body, DocumentLineReply, DocumentReply
 from shared.domain import State
-from shared.waiting.words import counted
+from shared.words import counted
 
 _PAGE = 1000  # the most that one request takes
 

@@ -9,8 +9,9 @@ from shared.cli import configuration
 from shared.cli.importing import ARCHIVES
 from shared.cli.options import AsJson
 from shared.cli.progress import bar
-from shared.cli.terminal import Exit, Failure, answer, answer_json, bytes_in_words, failures
+from shared.cli.terminal import Exit, Failure, answer, answer_json, failures
 from shared.product import product_version
+from shared.words import size
 
 # What this command works with takes a second and more to import; see `shared/cli/operating.py`.
 # ruff: noqa: PLC0415
@@ -60,7 +61,7 @@ def export(
         else:
             answer(
                 f"{file}: {done.documents:,} documents and {done.vectors:,} vectors of version "
-                f"{done.version} of {done.collection}, {bytes_in_words(done.bytes)}"
+                f"{done.version} of {done.collection}, {size(done.bytes)}"
             )
             if done.originals:
                 answer(

@@ -20,14 +20,13 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    bytes_in_words,
     complain,
     failures,
     states_in_words,
 )
 from shared.client import Client, Refused, Unreachable
 from shared.client.replies import FileReply, FilesAcceptedReply, JobReply
-from shared.waiting.words import counted
+from shared.words import counted, size
 
 JSON_LINES = frozenset({".jsonl", ".ndjson", ".json", ".gz"})
 """Endings of what `lamina add` reads itself, line by line; all else is read by Lamina."""
@@ -196,7 +195,7 @@ def list_files(
             (
                 one["name"],
                 one["kind"] or "-",
-                bytes_in_words(one["bytes"]),
+                size(one["bytes"]),
                 one["status"],
                 one["documents"],
                 one["error"] or "",
@@ -261,7 +260,7 @@ def save_original(
             target.write_bytes(content)
         except OSError as error:
             raise Failure(f"{target}: {error.strerror or error}.", Exit.USAGE) from error
-        answer(f"{target}: {bytes_in_words(len(content))}")
+        answer(f"{target}: {size(len(content))}")
 
 
 def _hand_over(

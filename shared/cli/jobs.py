@@ -11,7 +11,7 @@ from shared.cli import configuration
 from shared.cli.options import AsJson, rfc3339
 from shared.cli.terminal import answer, answer_json, answer_table, failures, states_in_words
 from shared.client.replies import JobReply
-from shared.waiting.words import about, counted
+from shared.words import about, counted
 
 if TYPE_CHECKING:
     # Of the types that a group's methods take only Typer's own copy of click has names.

@@ -14,7 +14,7 @@ from shared.cli.terminal import (
     failures,
 )
 from shared.client.replies import ChoreReply, RunningRebuildReply, StatusReply
-from shared.waiting.words import counted
+from shared.words import counted
 
 
 def status(

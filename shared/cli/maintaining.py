@@ -10,12 +10,12 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    bytes_in_words,
     confirm,
     failures,
     say,
 )
 from shared.client.replies import GarbageReply
+from shared.words import size
 
 
 def collect_garbage(
@@ -54,7 +54,7 @@ def _print_garbage(found: list[GarbageReply]) -> None:
                 one["collection"],
                 numbers_in_words(one["expired"]),
                 len(one["removed"]),
-                bytes_in_words(one["bytes"]),
+                size(one["bytes"]),
                 len(one["revoked"]),
                 one["forgotten"],
             )

@@ -19,7 +19,7 @@ from shared.cli.terminal import (
 )
 from shared.client import Client, Refused
 from shared.client.replies import Body, DrawnReply, MapReply
-from shared.waiting.words import counted
+from shared.words import counted
 
 _LOOK_SECONDS = 0.5
 _PATIENCE_SECONDS = 600.0

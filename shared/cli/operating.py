@@ -127,8 +127,4 @@ def broker_url(*, json: AsJson = False) -> None:
 def _models(settings: Settings) -> "ModelStore":
     from shared.encoder import ModelStore
 
-    return ModelStore(
-        settings.data_dir / "models",
-        pass_tokens=settings.encoding.pass_tokens,
-        loaded=settings.encoding.loaded,
-    )
+    return ModelStore.of(settings)

@@ -20,7 +20,7 @@ from shared.cli.terminal import (
 )
 from shared.client import Client
 from shared.client.replies import Body, RebuildDetailReply, RebuildReply
-from shared.waiting.words import counted
+from shared.words import counted
 
 _LOOK_SECONDS = 0.5
 _ENDED = ("done", "cancelled")

@@ -10,7 +10,7 @@ from shared.cli.options import AsJson
 from shared.cli.terminal import Failure, answer, answer_json, failures, say
 from shared.cli.waiting import Tracker
 from shared.samples import NAME, QUESTIONS
-from shared.waiting.words import counted
+from shared.words import counted
 
 _LOOK_SECONDS = 0.25
 

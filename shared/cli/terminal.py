@@ -146,15 +146,6 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def bytes_in_words(size: float) -> str:
-    """Return a size as a person reads it: `1.2 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:  # noqa: PLR2004 - SI
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
 def states_in_words(counts: Mapping[str, int]) -> str:
     """Return counts by state, without the zeros: `12 indexed, 1 failed`."""
     return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "none"

@@ -11,7 +11,6 @@ from shared.cli.terminal import (
     answer,
     answer_json,
     answer_table,
-    bytes_in_words,
     confirm,
     failures,
     say,
@@ -25,6 +24,7 @@ from shared.client.replies import (
     VersionDetailReply,
     VersionReply,
 )
+from shared.words import size
 
 _PAGE = 1000  # the most that one request returns
 _SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -73,7 +73,7 @@ def _print_versions(versions: list[VersionReply]) -> None:
                 one["documents"],
                 one["vectors"],
                 one["segments"],
-                bytes_in_words(one["bytes"]),
+                size(one["bytes"]),
                 ", ".join(one["tags"]),
             )
             for one in versions
@@ -114,11 +114,11 @@ def _print_version(version: VersionDetailReply) -> None:
                 one["id"],
                 one["vectors"],
                 one["deleted"],
-                bytes_in_words(one["bytes"]),
+                size(one["bytes"]),
                 one["policy"],
                 one["spec"],
                 one["recall"],
-                bytes_in_words(one["memory_bytes"]),
+                size(one["memory_bytes"]),
             )
             for one in version["layers"] or []
         ],

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from shared.domain import EncoderCard
 from shared.encoder import record as records
@@ -10,6 +11,7 @@ from shared.encoder.model_files import read_spec
 from shared.encoder.record import ModelRecord
 from shared.errors import EncoderNotInstalled
 from shared.ports import Encoder
+from shared.settings import Settings
 
 
 class ModelStore:
@@ -35,6 +37,16 @@ class ModelStore:
         self._loading: dict[str, threading.Lock] = {}
         self._loaded: dict[str, Encoder] = {}  # by fingerprint, last used last
         self._verified: set[tuple[str, str]] = set()
+
+    @classmethod
+    def of(cls, settings: Settings, *, device: str = "cpu") -> Self:
+        """Return the models of the installation with these settings, to run on *device*."""
+        return cls(
+            settings.data_dir / "models",
+            pass_tokens=settings.encoding.pass_tokens,
+            loaded=settings.encoding.loaded,
+            device=device,
+        )
 
     def cards(self) -> Sequence[EncoderCard]:
         """Return what is installed, by name, without loading any.

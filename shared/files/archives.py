@@ -4,6 +4,7 @@ No name in an archive becomes a path here: members are written under numbers.
 """
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -18,6 +19,11 @@ from shared.files.sniffing import HEAD_BYTES, sniff
 from shared.files.texts import Source
 
 _BLOCK = 1 << 16
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError),
+    OSError,  # of bz2; what is read lies in memory
+)
+"""What the ways of packing raise where they cannot go on."""
 _ENCRYPTED = 0x1  # PKWARE's APPNOTE 6.3.10, section 4.4.4: general purpose bit 0
 _FREE_BYTES = 8 * 1024 * 1024
 """Unpacked bytes from where the ratio counts."""
@@ -129,18 +135,29 @@ def _name(member: zipfile.ZipInfo, seen: set[str], limits: FileLimits) -> str:
 def _write(packed: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, left: int) -> int:
     """Unpack a member; return its bytes. What it says of its size is not believed."""
     written = 0
-    try:
-        with packed.open(member) as file, path.open("wb") as out:
-            while block := file.read(_BLOCK):
-                written += len(block)
-                if written > min(left, member.file_size):
-                    raise FileRefused(
-                        "It unpacks to more than it says, as a bomb does.", fault=FileFault.BOMB
-                    )
-                out.write(block)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise FileRefused(f"It is damaged: {error}.", fault=FileFault.DAMAGED) from error
+    with path.open("wb") as out:
+        for block in _blocks(packed, member):
+            written += len(block)
+            if written > min(left, member.file_size):
+                raise FileRefused(
+                    "It unpacks to more than it says, as a bomb does.", fault=FileFault.BOMB
+                )
+            out.write(block)
     return written
+
+
+def _blocks(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what a member holds.
+
+    Raises:
+        FileRefused: it is damaged.
+    """
+    try:
+        with packed.open(member) as file:
+            while block := file.read(_BLOCK):
+                yield block
+    except _DAMAGE as error:
+        raise FileRefused(f"It is damaged: {error}.", fault=FileFault.DAMAGED) from error
 
 
 def _check_bytes(unpacked: int, packed: int, limits: FileLimits) -> None:

@@ -1,12 +1,14 @@
 """`python -m shared.files.child`: read files that may be hostile, one order a line of stdin.
 
-The answer is lines of JSON: `part` and `member` lines, and one `end` or `refused` line an order.
+The answer is lines of JSON: `part` and `member` lines, and one `end`, `refused` or `trouble` line
+an order; trouble is this machine's, not the file's.
 This process has no secrets in its environment, limits on memory, and on the processor time of each
 order; whoever started it watches the clock. It opens what it is told to read, and writes only into
 the scratch folder of the order.
 """
 
 import ctypes
+import errno
 import json
 import logging
 import resource
@@ -32,6 +34,14 @@ from shared.files.limits import FileLimits
 from shared.files.sniffing import HEAD_BYTES, sniff
 from shared.files.texts import Notes, Source
 
+_OF_THE_MACHINE = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+        *(errno.EIO, errno.ESTALE, errno.EACCES),
+        *(errno.EMFILE, errno.ENFILE),
+    }
+)
+"""What no file can be blamed for: no room, a disk that fails or is gone, nothing more to open."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG, linux/prctl.h
 _Reader = Callable[[Source], Iterator[FilePart]]
 
@@ -61,6 +71,9 @@ def _answer(order: Mapping[str, Any], limits: FileLimits) -> Iterator[dict[str, 
     except (MemoryError, RecursionError) as error:
         yield _refused(*_too_much(error, limits), notes)
     except Exception as error:  # noqa: BLE001 - a process boundary: whatever a library stumbles over
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            yield {"trouble": str(error.strerror)}
+            return
         words = f"It cannot be read: {type(error).__name__}: {error}"[:300]
         yield _refused(FileFault.DAMAGED, words, notes)
     else:

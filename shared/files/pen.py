@@ -26,7 +26,7 @@ from shared.domain import (
     Json,
     PlaceKind,
 )
-from shared.errors import Busy, FileRefused
+from shared.errors import Busy, FileRefused, IndexUnavailable
 from shared.files.limits import FileLimits
 
 log = structlog.get_logger(__name__)
@@ -66,6 +66,7 @@ class Pen:
 
         Raises:
             FileRefused: it cannot be read, or not any further; why.
+            IndexUnavailable: nor could another one: the disk is full, or fails.
             Busy: `close` was called meanwhile, by another thread.
         """
         child = self._ready()
@@ -89,6 +90,9 @@ class Pen:
                 if "refused" in answer:
                     finished = True
                     raise _refusal(answer["refused"])
+                if "trouble" in answer:
+                    finished = True
+                    raise IndexUnavailable(f"Files cannot be read here: {answer['trouble']}.")
                 if "end" in answer:
                     finished = True
                     yield _reading(answer["end"])

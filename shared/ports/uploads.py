@@ -184,6 +184,7 @@ class FileReader(Protocol):
 
         Raises:
             FileRefused: it cannot be read, or not any further; why.
+            IndexUnavailable: nor could another one: the disk is full, or fails.
             Busy: it was closed meanwhile, by another thread.
         """
         ...

@@ -14,6 +14,7 @@ from shared.failpoints import reach
 from shared.ports import Step
 from shared.upkeep.chores import Duty
 from shared.upkeep.remains import Dying, Keeper, find_remains
+from shared.words import counted, size
 
 log = structlog.get_logger(__name__)
 
@@ -121,12 +122,8 @@ def _garbage(
 def _words(garbage: Garbage) -> str:
     counts = (
         (len(garbage.expired), "version", "expired"),
-        (len(garbage.removed), "file", f"removed ({_size(garbage.bytes)})"),
+        (len(garbage.removed), "file", f"removed ({size(garbage.bytes)})"),
         (garbage.forgotten, "text", "forgotten"),
     )
-    said = [f"{n:,} {noun if n == 1 else noun + 's'} {what}" for n, noun, what in counts if n]
+    said = [f"{counted(number, noun)} {what}" for number, noun, what in counts if number]
     return ", ".join(said) or "nothing to remove"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count:,} bytes"  # noqa: PLR2004

@@ -27,6 +27,7 @@ from shared.trust.damage import quarantine
 from shared.upkeep.chores import Duty
 from shared.upkeep.rebasing import Overtaken, Replacement, Swap, merged, relaid
 from shared.upkeep.upkeep import Upkeep
+from shared.words import counted
 
 _WRITTEN_SHARE = 2.0
 """Bytes that a merge may write for each byte it reads: inverted lists hold the codes once more; an
@@ -89,7 +90,7 @@ def _merge_in(
         return False
     _check_room(upkeep, inputs, "merge")
     vectors = sum(segment.live for segment in inputs)
-    detail = f"{_segments(len(inputs))} of {vectors} vectors in version {head.version}"
+    detail = f"{counted(len(inputs), 'segment')} of {vectors} vectors in version {head.version}"
     with Duty(upkeep.shift, collection.id, ChoreKind.MERGE, detail) as duty:
         if duty is None:
             return False
@@ -101,7 +102,8 @@ def _relay_in(upkeep: Upkeep, collection: Collection, head: Head, manifest: Mani
     if not inputs:
         return False
     _check_room(upkeep, inputs, "relay")
-    detail = f"{_segments(len(inputs))} of version {head.version} as {collection.index.policy}"
+    segments = counted(len(inputs), "segment")
+    detail = f"{segments} of version {head.version} as {collection.index.policy}"
     with Duty(upkeep.shift, collection.id, ChoreKind.RELAY, detail) as duty:
         if duty is None:
             return False
@@ -137,7 +139,8 @@ class _Work:
             (made,) = self._write(attempt, manifest, [inputs])
             if not self._publish(attempt, VersionKind.MERGE, merged(self.upkeep.store, made)):
                 return False
-        self.duty.outcome = f"{_segments(len(inputs))} became one of {made.output.live:,} vectors"
+        segments = counted(len(inputs), "segment")
+        self.duty.outcome = f"{segments} became one of {made.output.live:,} vectors"
         return True
 
     def relay(self, head: Head, manifest: Manifest, inputs: tuple[Segment, ...]) -> bool:
@@ -147,7 +150,7 @@ class _Work:
             made = self._write(attempt, manifest, [(segment,) for segment in inputs])
             if not self._publish(attempt, VersionKind.RELAY, relaid(self.upkeep.store, made)):
                 return False
-        self.duty.outcome = f"{_segments(len(inputs))} laid out anew: {_styles(made)}"
+        self.duty.outcome = f"{counted(len(inputs), 'segment')} laid out anew: {_styles(made)}"
         return True
 
     def _hold(self, head: Head) -> bool:
@@ -240,10 +243,6 @@ class _Work:
             manifest_sha256=sha256,
             new_segments=tuple(one for one in manifest.segments if one.id not in listed),
         )
-
-
-def _segments(count: int) -> str:
-    return "1 segment" if count == 1 else f"{count} segments"
 
 
 def _styles(made: Sequence[Replacement]) -> str:

@@ -3,6 +3,7 @@
 from shared.errors import OutOfSpace
 from shared.gauge import Gauge
 from shared.ports import Disk
+from shared.words import size
 
 
 class Room:
@@ -25,9 +26,9 @@ class Room:
         free = self._free.value()
         if free is None or free >= self._floor + needed:
             return
-        wanted = f" beside the {_gb(needed)} that this needs" if needed else ""
+        wanted = f" beside the {size(needed)} that this needs" if needed else ""
         raise OutOfSpace(
-            f"{_gb(free)} are free, {_gb(self._floor)} must stay free{wanted} "
+            f"{size(free)} are free, {size(self._floor)} must stay free{wanted} "
             "(LAMINA_STORAGE_MIN_FREE_BYTES)."
         )
 
@@ -35,7 +36,3 @@ class Room:
         """Whether `check` would let this pass."""
         free = self._free.value()
         return free is None or free >= self._floor + needed
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shared.domain import Process, Reason
 from shared.waiting.matter import Matter
-from shared.waiting.words import about
+from shared.words import about
 
 
 def obstacles(matter: Matter) -> Iterator[Reason]:

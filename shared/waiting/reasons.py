@@ -7,7 +7,7 @@ from shared.domain import Estimate, Holder, Lane, Load, Queued, Reason, State
 from shared.waiting.endings import endings
 from shared.waiting.matter import Matter
 from shared.waiting.obstacles import obstacles
-from shared.waiting.words import about, counted, listed
+from shared.words import about, counted, listed
 
 
 def explain(matter: Matter) -> tuple[Reason, ...]:

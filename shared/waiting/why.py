@@ -10,7 +10,7 @@ from shared.upkeep.room import Room
 from shared.waiting.forecast import ALIVE_SECONDS, Forecast
 from shared.waiting.matter import Matter, Workforce
 from shared.waiting.reasons import explain
-from shared.waiting.words import about, counted
+from shared.words import about, counted
 
 _REBUILD = "rebuild"
 """Source of the jobs that stand for rebuilds."""

@@ -148,6 +148,12 @@ def test_the_foundations_are_looked_at(
     locked = proxied.model_copy(update={"admin_key": SecretStr("a key of twenty characters")})
     assert replace(patient, settings=locked).findings(Level.WRONG) == []
     assert "nothing new is taken" in replace(patient, settings=cramped).told(Level.WRONG)
+    elsewhere = patient.settings.model_copy(
+        update={"encoding": patient.settings.encoding.model_copy(update={"device": "cuda:77"})}
+    )
+    assert "LAMINA_ENCODING_DEVICE is cuda:77" in replace(patient, settings=elsewhere).told(
+        Level.WRONG
+    )
     assert patient.findings(Level.WRONG) == []
 
 

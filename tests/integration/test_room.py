@@ -33,9 +33,9 @@ def test_the_refusal_says_what_is_free_what_must_be_and_which_setting_says_so(
         Room(disk, 0).check(2 * GB)
 
     assert str(low.value) == (
-        "0.5 GB are free, 1.0 GB must stay free (LAMINA_STORAGE_MIN_FREE_BYTES)."
+        "500 MB are free, 1.0 GB must stay free (LAMINA_STORAGE_MIN_FREE_BYTES)."
     )
-    assert "0.5 GB are free" in str(large.value)
+    assert "500 MB are free" in str(large.value)
     assert "beside the 2.0 GB that this needs" in str(large.value)
     assert not Room(disk, GB).fits()
     assert Room(disk, GB // 2).fits()

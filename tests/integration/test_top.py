@@ -103,7 +103,7 @@ def test_a_frame_shows_what_happened_between_two_looks(
     assert any(line[:2] == ["searches/s", "2.0"] for line in frame)
     assert any(line[:5] == ["2", "host:1", "bulk", "1", "4"] for line in frame)
     assert any(line[:4] == ["c", "1", "10", "1"] for line in frame)
-    assert ["host:1", "index", "321.0", "MB"] in frame
+    assert ["host:1", "index", "321", "MB"] in frame
     assert ["host:2", "intake", "-", "Broker", "unavailable."] in frame
     assert frame[0][-2:] == ["broker", "away"]
 

@@ -13,6 +13,8 @@ from shared.domain import (
     Chunking,
     Columns,
     FileKind,
+    FileMember,
+    FileOrder,
     FileQueue,
     FileReading,
     JobFilter,
@@ -24,7 +26,7 @@ from shared.domain import (
     Upload,
     UploadState,
 )
-from shared.errors import Fenced, KeyReused
+from shared.errors import Fenced, IndexUnavailable, KeyReused
 from shared.trust.purging import Purger, purge
 from shared.upkeep.removing import remove_next
 from shared.uploads.clearing import clear_away, remove_orphans
@@ -143,6 +145,26 @@ def test_files_become_documents_that_know_their_pages_headings_and_rows(world: W
 
     purge(with_attic(world), "c", "reports/sea.pdf")
     assert original.bytes.key not in stored_keys(world)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive_that_is_unpacked(
+    world: World, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "0").symlink_to("/dev/full")
+    path = tmp_path / "sea.zip"
+    path.write_bytes(archive({"a.txt": b"Whales sing in the dark."}))
+    reader = mill_of(world).reader
+
+    with pytest.raises(IndexUnavailable, match="No space left"):
+        list(reader.read(path, FileOrder(name="sea.zip"), scratch=scratch))
+    (scratch / "0").unlink()
+    member, reading = reader.read(path, FileOrder(name="sea.zip"), scratch=scratch)
+
+    assert isinstance(member, FileMember)
+    assert isinstance(reading, FileReading)
+    assert reading.issues == ()
 
 
 def with_attic(world: World) -> Purger:

@@ -90,7 +90,7 @@ def test_processes_say_what_they_do_and_what_troubles_them(lamina: Installation)
     assert "The disk is &lt;full&gt;. For 2 minutes." in page or "&lt;full&gt;" in page
     assert "9.8.7" in page
     assert "Encoding 1 document, 7 characters" in page
-    assert "300 MiB" in page
+    assert "315 MB" in page
     assert "Nothing to do just now" in page
     assert "upkeep h:1: The disk is &lt;full&gt;." in first
 

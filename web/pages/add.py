@@ -18,7 +18,7 @@ from shared.errors import (
 )
 from shared.ingest import parse_submission, submit
 from shared.uploads.previewing import DocumentPreview
-from shared.waiting.words import about
+from shared.words import about
 from web import previews, strictjson
 from web.access import require, visible
 from web.context import services

@@ -12,12 +12,12 @@ from shared.domain import CollectionStats, Estimate, JobKind, JobReport, ReplayO
 from shared.errors import InvalidRequest, OutOfSpace, Overloaded
 from shared.services import Services, open_enquiry
 from shared.waiting.why import why_job
+from shared.words import counted
 from web.access import caller, gathered, visible
 from web.api.jobs import JobRetried, newest_first, retry
 from web.api.models.base import end_of_page
 from web.api.models.jobs import JobsQuery, JobStatus
 from web.context import services
-from web.formats import plural
 from web.pages.forms import checked, errors_by_field, filled
 
 blueprint = Blueprint("job_pages", __name__)
@@ -133,7 +133,7 @@ def batches(job_id: str) -> str:
 def cancel(job_id: str) -> Response:
     """Cancel what waits of a job, and show it."""
     cancelled = services().claims.cancel(job_id)
-    flash(f"{plural(cancelled, 'document')} cancelled.", "good")
+    flash(f"{counted(cancelled, 'document')} cancelled.", "good")
     return _to(job_id)
 
 
@@ -209,9 +209,9 @@ def _told(done: JobRetried) -> tuple[str, str]:
     documents, files = done.documents, done.files.waiting
     parts = []
     if documents.waiting:
-        parts.append(f"{plural(documents.waiting, 'document')} will be indexed again.")
+        parts.append(f"{counted(documents.waiting, 'document')} will be indexed again.")
     if files:
-        parts.append(f"{plural(files, 'file')} will be read again.")
+        parts.append(f"{counted(files, 'file')} will be read again.")
     if not parts:
         overtaken = documents.outcomes.get(ReplayOutcome.SUPERSEDED)
         why = "Nothing to index again: newer revisions are there."

@@ -6,9 +6,9 @@ if (area) {
   const input = area.querySelector("input[type=file]");
   const list = area.querySelector("[data-chosen]");
   const size = (bytes) => {
-    const units = ["bytes", "KiB", "MiB", "GiB"];
+    const units = ["bytes", "kB", "MB", "GB"];
     let unit = 0;
-    while (bytes >= 1024 && unit < units.length - 1) { bytes /= 1024; unit += 1; }
+    while (bytes >= 1000 && unit < units.length - 1) { bytes /= 1000; unit += 1; }
     return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
   };
   const line = (...parts) => {

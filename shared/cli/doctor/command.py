@@ -8,7 +8,7 @@ from rich.text import Text
 from shared.cli import configuration
 from shared.cli.options import AsJson
 from shared.cli.terminal import Exit, answer, answer_json, failures, out
-from shared.waiting.words import counted
+from shared.words import counted
 
 if TYPE_CHECKING:
     from shared.cli.doctor.findings import Finding

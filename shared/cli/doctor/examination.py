@@ -22,6 +22,8 @@ def examine(settings: Settings, *, quick: bool = False) -> Iterator[Finding]:
     yield from look("settings", partial(program.check_settings, settings, origins()))
     yield from look("data folder", partial(folder.check_folder, settings))
     yield from look("models", partial(models.check_models, settings, quick=quick))
+    if not quick and settings.encoding.device != "cpu":
+        yield from look("device", partial(models.check_device, settings))
     if not quick:
         yield from look("port", partial(running.check_port, settings))
     alive = False

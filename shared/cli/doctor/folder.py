@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared.cli.doctor.findings import Finding, ok, warning, wrong
-from shared.cli.terminal import bytes_in_words
 from shared.settings import Settings
+from shared.words import size
 
 _SECRETS = ("secret.key", "broker/passwords.json", "broker/server.conf")
 _LARGE = ("index", "uploads", "cache")
@@ -70,7 +70,7 @@ def _space(settings: Settings) -> Iterator[Finding]:
 
 def _free(folder: Path, floor: int) -> Finding:
     free = shutil.disk_usage(folder).free
-    words = f"{folder}: {bytes_in_words(free)} free, {bytes_in_words(floor)} must stay free"
+    words = f"{folder}: {size(free)} free, {size(floor)} must stay free"
     advice = (
         "Make room: old versions go with `lamina gc`, or move the folder to a larger disk "
         "(LAMINA_DATA_DIR)."

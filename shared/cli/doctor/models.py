@@ -16,10 +16,7 @@ def check_models(settings: Settings, *, quick: bool) -> Iterator[Finding]:
         settings: of this installation.
         quick: look at sizes alone; reading takes about a third of a second for each 100 MB.
     """
-    encoding = settings.encoding
-    store = ModelStore(
-        settings.data_dir / "models", pass_tokens=encoding.pass_tokens, loaded=encoding.loaded
-    )
+    store = ModelStore.of(settings)
     if not store.folder.is_dir():
         yield warning("models", "None is installed.", "The first start fetches it: ./run")
         return
@@ -37,14 +34,23 @@ def check_models(settings: Settings, *, quick: bool) -> Iterator[Finding]:
             yield ok("models", f"{card.name}: every file {as_it_was}")
 
 
+def check_device(settings: Settings) -> Iterator[Finding]:
+    """See whether the device that documents are encoded on is there.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    # torch takes seconds to import, which only those pay who ask for it.
+    from shared.encoder.devices import device_called  # noqa: PLC0415
+
+    yield ok("device", f"documents are encoded on {device_called(settings.encoding.device)}")
+
+
 def check_needed(
     settings: Settings, collections: Collections, renditions: Renditions
 ) -> Iterator[Finding]:
     """Compare what collections, and rebuilds of them, need with what is installed."""
-    encoding = settings.encoding
-    store = ModelStore(
-        settings.data_dir / "models", pass_tokens=encoding.pass_tokens, loaded=encoding.loaded
-    )
+    store = ModelStore.of(settings)
     installed = {card.fingerprint for card in store.cards()}
     needed = [
         (f"Collection {one.collection.name!r}", one.collection.space) for one in collections.stats()

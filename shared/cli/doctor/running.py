@@ -13,7 +13,7 @@ from shared.indexing.publishing import read_manifest
 from shared.services import Services
 from shared.settings import Settings
 from shared.waiting.forecast import ALIVE_SECONDS
-from shared.waiting.words import counted
+from shared.words import counted
 
 _KINDS = ("web", "index", "intake", "upkeep", "parser")
 _OPTIONAL = "intake"

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from shared.cli.doctor.findings import Finding, ok, warning, wrong
-from shared.cli.terminal import bytes_in_words
 from shared.domain import Lane, Rebuild, RebuildState
 from shared.rebuilding.standing import under_way
 from shared.services import Services
 from shared.waiting.forecast import ALIVE_SECONDS
-from shared.waiting.words import counted
+from shared.words import counted, size
 
 _LONG_SECONDS = 600.0
 """What waited for so long is worth a look."""
@@ -42,7 +41,7 @@ def check_work(services: Services) -> Iterator[Finding]:
 def check_files(services: Services) -> Iterator[Finding]:
     """Look at the files that wait to be read, and whether anybody reads them."""
     queue = services.waiting.files()
-    waits = f"{counted(queue.waiting, 'file')} waiting ({bytes_in_words(queue.bytes)})"
+    waits = f"{counted(queue.waiting, 'file')} waiting ({size(queue.bytes)})"
     alive = services.roster.processes(within_seconds=ALIVE_SECONDS)
     if queue.waiting and not any(one.kind == "parser" for one in alive):
         yield wrong(

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.terminal import bytes_in_words
 from shared.cli.top.readings import Reading, Span
+from shared.words import size
 
 LANES = ("interactive", "bulk", "rebuild")
 _HEAD_LINES = 19
@@ -68,7 +68,7 @@ def _files(now: Reading) -> Text:
     words = [f"{files['waiting']:,} waiting", f"{files['being_read']:,} being read"]
     if files["waiting"]:
         oldest = _duration(files["oldest_seconds"])
-        words += [bytes_in_words(files["bytes"]), f"oldest {oldest}"]
+        words += [size(files["bytes"]), f"oldest {oldest}"]
     return Text("files ", style="dim").append(", ".join(words), style="default")
 
 
@@ -136,7 +136,7 @@ def _collections(now: Reading, rows: int) -> Table:
             f"{one['documents']:,}",
             f"{one['waiting']:,}",
             f"{one['segments']:,}",
-            bytes_in_words(one["bytes"]),
+            size(one["bytes"]),
             "-" if recall is None else f"{recall:.3f}",
         )
     _rest(table, len(largest) - rows, 7)
@@ -149,7 +149,7 @@ def _processes(now: Reading, rows: int) -> Table:
     # Those in trouble first, so that they are never among what has no room.
     alive = sorted(now.status["alive"], key=lambda one: one["process"] not in troubles)
     for one in alive[:rows]:
-        memory = bytes_in_words(one["memory_bytes"]) if one["memory_bytes"] else "-"
+        memory = size(one["memory_bytes"]) if one["memory_bytes"] else "-"
         trouble = troubles.get(one["process"], "")
         table.add_row(one["process"], one["kind"], memory, Text(trouble, style="red"))
     _rest(table, len(alive) - rows, 4)

@@ -23,7 +23,7 @@ from shared.domain import (
 )
 from shared.waiting.matter import Matter, Workforce
 from shared.waiting.reasons import explain
-from shared.waiting.words import about, counted, listed
+from shared.words import about, counted, listed
 
 NOW = 1_000_000.0
 PRINT = "f" * 64

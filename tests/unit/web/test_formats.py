@@ -27,14 +27,7 @@ def test_ages_are_in_words(age: float, words: str) -> None:
     assert formats.ago(time.time() - age) == words
 
 
-def test_sizes_and_spans_choose_their_unit() -> None:
-    assert [formats.size(n) for n in (0, 1023, 1536, 5 * 1024**3, 252 * 1024**3)] == [
-        "0 bytes",
-        "1023 bytes",
-        "1.5 KiB",
-        "5.0 GiB",
-        "252 GiB",
-    ]
+def test_spans_choose_their_unit() -> None:
     assert formats.span(1.0, 1.25) == "250 ms"
     assert formats.span(1.0, 3.5) == "2.5 s"
     assert formats.span(1.0, 11.0) == "10 s"

@@ -10,9 +10,9 @@ from shared.domain import FileQueue, Lane, Process, RebuildState
 from shared.measures.history import Point, points
 from shared.services import Services
 from shared.waiting.forecast import ALIVE_SECONDS
-from shared.waiting.words import about
+from shared.words import about, size
 from web.context import services
-from web.formats import duration, size
+from web.formats import duration
 from web.pages.operation.tabs import blueprint
 
 _MOST_COUNTED = 10_000
